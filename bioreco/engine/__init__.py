@@ -1,0 +1,1 @@
+"""The one loop that trains every method, and the tiled inference that applies it."""

@@ -1,0 +1,1 @@
+"""How theta is learnt from measurements alone: one file, one class, one method."""

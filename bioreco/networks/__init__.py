@@ -1,0 +1,1 @@
+"""F_theta: the networks that map measurements to images."""
