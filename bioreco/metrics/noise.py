@@ -7,8 +7,9 @@ is estimated blind, from a single image: no dark frame, no repeats.
 Notes
 -----
 The line alone gives its slope (the gain) and its height; how the height is shared between offset
-and read noise can't be seen in it. The darkest part of the image is taken to be dark: its level
-is the offset and its noise the read noise. Where that is wrong, `variance` is still right.
+and read noise can't be seen in it. Counting noise is lopsided and read noise is not: at low counts
+that tells them apart. Otherwise the darkest part of the image is taken to be dark: its level is
+the offset and its noise the read noise. Where that is wrong, `variance` is still right.
 
 Where neighbouring pixels share noise, the detector or an earlier step has smoothed it. The gain
 is then the slope of the line that was measured, smaller than grey levels per count.
@@ -31,7 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bioreco.metrics import noise_blocks, noise_words
-from bioreco.metrics.noise_curve import Curve, correlations, fit_line, noise_curve
+from bioreco.metrics.noise_curve import Curve, correlations, fit_line, noise_curve, zero_level
 from bioreco.metrics.noise_limits import Limits, limits
 
 Array = NDArray[Any]
@@ -137,8 +138,8 @@ def _measure(parts: list[Array], known: Limits) -> tuple[Curve, dict[str, tuple[
                 for part, (bad, low) in zip(filled, masks, strict=True)
             ]
         )
-        curve = noise_curve(blocks)
-        shared = correlations(blocks, curve)
+        curve = noise_curve(blocks, side)
+        shared = correlations(curve)
         if order == 2 and min(shared["Y"][0], shared["X"][0]) < SHARED:
             break
     passed = noise_blocks.gain(shared["Y"], order) * noise_blocks.gain(shared["X"], order)
@@ -148,10 +149,8 @@ def _measure(parts: list[Array], known: Limits) -> tuple[Curve, dict[str, tuple[
 def _assemble(curve: Curve, correlation: dict[str, tuple[float, float]], known: Limits) -> Noise:
     variance = curve.mean_variance()
     slope, height = fit_line(curve)
-    dark = curve.darkest
-    offset, read = dark, slope * dark + height
-    if slope > 0 and read < 0:
-        offset, read = -height / slope, 0.0
+    offset = _offset(curve, slope, height, shared=max(c[0] for c in correlation.values()) > SHARED)
+    read = slope * offset + height
     return Noise(
         gain=slope,
         offset=offset,
@@ -164,6 +163,21 @@ def _assemble(curve: Curve, correlation: dict[str, tuple[float, float]], known: 
         floor=known.floored,
         missing=known.missing,
     )
+
+
+def _offset(curve: Curve, slope: float, height: float, *, shared: bool) -> float:
+    """Return the level of no signal: what the noise's lopsidedness says, or the darkest part."""
+    darkest = curve.darkest
+    if slope == 0:
+        return darkest
+    least = -height / slope  # no read noise at all
+    if least >= darkest:
+        return least
+    if not shared:
+        found, error = zero_level(curve, slope)
+        if error < 0.3 * (darkest - least):
+            return min(max(found, least), darkest)
+    return darkest
 
 
 def _plain(known: Limits, *, sigma: float) -> Noise:

@@ -28,7 +28,8 @@ class Blocks:
     """One number per block: brightness, noise power, structure, missing and floor pixels."""
 
     level: Array
-    power: Array  # of the differences along both axes
+    power: Array  # second moment of the differences along both axes
+    skew: Array  # third moment of the same
     structure: Array  # of differences between cell means, hardly any noise in it
     bad: Array  # share of pixels that are saturated or not finite
     floor: Array  # share of pixels at the lowest value
@@ -107,7 +108,7 @@ def measure(volume: Array, *, bad: Array, floor: Array, side: int, order: int) -
 
     def reduce(values: Array) -> Array:
         cut = values[:, :h, :w].reshape(len(values), rows, side, columns, side)
-        return cut.mean(axis=(2, 4)).reshape(-1)
+        return np.asarray(cut.mean(axis=(2, 4)).reshape(-1))
 
     along_y = difference(volume, 1, order)  # (z, y - 2, x)
     along_x = difference(volume, 2, order)
@@ -127,6 +128,7 @@ def measure(volume: Array, *, bad: Array, floor: Array, side: int, order: int) -
     return Blocks(
         level=reduce(volume[core]),
         power=reduce(both**2),
+        skew=reduce(both**3),
         structure=_structure(volume[core][:, :h, :w], side),
         bad=reduce(bad[core]),
         floor=reduce(floor[core]),

@@ -29,9 +29,10 @@ class Curve:
     level: Array  # (n,)
     variance: Array  # (n,)
     cut: Array  # (n,) share of pixels at the lowest value
-    blocks: Array  # indices of the blocks kept
+    blocks: Blocks  # those kept
     weights: Array  # one over the variance of the point each kept block belongs to
     all_levels: Array  # brightness of every block
+    side: int  # pixels along one side of a block
 
     @property
     def darkest(self) -> float:
@@ -47,7 +48,7 @@ class Curve:
         return float(np.mean(np.interp(self.all_levels, self.level, self.variance)))
 
 
-def noise_curve(blocks: Blocks) -> Curve:
+def noise_curve(blocks: Blocks, side: int) -> Curve:
     """Return the noise variance against brightness."""
     usable = np.flatnonzero(blocks.bad <= max(0.0, float(np.quantile(blocks.bad, 0.25))))
     order = usable[np.argsort(blocks.level[usable], kind="stable")]
@@ -61,13 +62,13 @@ def noise_curve(blocks: Blocks) -> Curve:
         kept.append(flat)
         weights.append(np.full(len(flat), 1 / variance if variance > 0 else 0.0))
     level, variances, cut = np.array(points).T
-    return Curve(level, variances, cut, np.concatenate(kept), np.concatenate(weights), blocks.level)
+    chosen = blocks.pick(np.concatenate(kept))
+    return Curve(level, variances, cut, chosen, np.concatenate(weights), blocks.level, side)
 
 
-def correlations(blocks: Blocks, curve: Curve) -> dict[str, tuple[float, float]]:
+def correlations(curve: Curve) -> dict[str, tuple[float, float]]:
     """Return the correlation of the noise with its neighbour and the next, along each axis."""
-    flat = blocks.pick(curve.blocks)
-    sums = (flat.products * curve.weights).sum(axis=-1)
+    sums = (curve.blocks.products * curve.weights).sum(axis=-1)
     letters = "ZYX"[3 - len(sums) :]
     return {
         letter: (float(one / zero), float(two / zero)) if zero > 0 else (0.0, 0.0)
@@ -98,6 +99,21 @@ def fit_line(curve: Curve) -> tuple[float, float]:
     if slope * spread < 0.15 * mean:
         return 0.0, float(np.average(variance, weights=1 / (expected**2 * doubt)))
     return slope, height
+
+
+def zero_level(curve: Curve, slope: float) -> tuple[float, float]:
+    """Return the level of no counts and its uncertainty, from how lopsided the noise is.
+
+    The third moment of counting noise is `gain ** 2 * (level - offset)`, that of read noise is
+    nothing. Differences along both axes pass a sixth of it. Only for unshared noise.
+    """
+    passed = slope**2 / 6
+    level = curve.blocks.level - curve.blocks.skew / passed
+    trust = curve.weights**3
+    if passed <= 0 or not trust.sum() > 0:
+        return float("nan"), float("inf")
+    error = np.sqrt(15 / (curve.side**2 * trust.sum())) / passed
+    return float(np.average(level, weights=trust)), float(error)
 
 
 def _weighted_line(x: Array, y: Array, weights: Array) -> tuple[float, float]:
