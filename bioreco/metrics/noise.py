@@ -32,12 +32,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bioreco.metrics import noise_blocks, noise_words
-from bioreco.metrics.noise_curve import Curve, correlations, fit_line, noise_curve, zero_level
+from bioreco.metrics.noise_curve import (
+    Curve,
+    correlations,
+    fit_line,
+    flatness,
+    noise_curve,
+    zero_level,
+)
 from bioreco.metrics.noise_limits import Limits, limits
 
 Array = NDArray[Any]
+Correlation = dict[str, tuple[float, float]]
 
 SHARED = 0.2  # neighbours that share more than this are worth a warning
+NOISE_ALONE = (0.45, 1.25)  # flatness of blocks that hold shared noise and nothing else
 SMALLEST = 20  # pixels along Y and X below which blocks make no sense
 
 
@@ -58,6 +67,9 @@ class Noise:
         Standard deviation of the noise, averaged (as variance) over the image; nan if unknown.
     correlation : mapping
         Axis letter to the correlation of the noise between neighbours and next neighbours.
+    sure : bool
+        Whether the image has flat areas that show whether likeness of neighbours is noise. If
+        not, `sigma` takes the noise to be unshared.
     level : float
         Mean grey level.
     contrast : float
@@ -73,6 +85,7 @@ class Noise:
     read_noise: float = math.nan
     sigma: float = math.nan
     correlation: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    sure: bool = True
     level: float = math.nan
     contrast: float = math.nan
     saturated: float = 0.0
@@ -86,7 +99,9 @@ class Noise:
         return np.asarray(self.gain * signal + self.read_noise**2)
 
     def shared_axes(self, threshold: float = SHARED) -> tuple[str, ...]:
-        """Return the axes along which neighbouring pixels share noise."""
+        """Return the axes along which neighbouring pixels surely share noise."""
+        if not self.sure:
+            return ()
         return tuple(a for a, (first, _) in self.correlation.items() if first > threshold)
 
     def describe(self) -> list[str]:
@@ -117,39 +132,57 @@ def estimate_noise(frame: ArrayLike) -> Noise:
         return _plain(known, sigma=0.0 if known.missing < 1 else math.nan)
     if min(volume.shape[1:]) < SMALLEST:
         return _plain(known, sigma=_rough(parts))
-    curve, correlation = _measure(parts, known)
+    measured = _measure(parts, known)
+    if measured is None:
+        return _plain(known, sigma=0.0)
+    curve, correlation, sure = measured
     present = {a: c for a, c in correlation.items() if a in axes}
-    return _assemble(curve, present, known)
+    return _assemble(curve, present, known, sure=sure)
 
 
-def _measure(parts: list[Array], known: Limits) -> tuple[Curve, dict[str, tuple[float, float]]]:
-    """Return the noise against brightness and the correlation of the noise.
+def _measure(parts: list[Array], known: Limits) -> tuple[Curve, Correlation, bool] | None:
+    """Return the noise against brightness, its correlation, and whether that is believed.
 
     Second differences see least structure. Noise that is smooth along both axes hardly passes
     them, so that it is measured again by first differences.
     """
-    masks = [(known.bad(part), known.low(part)) for part in parts]
-    filled = [known.fill(part) for part in parts]
+    curve = _curve(parts, known, order=2)
+    if curve is None:
+        return None
+    shared = correlations(curve)
+    if max(one for one, _ in shared.values()) < SHARED:
+        return curve.scaled(1 / _passed(shared, 2)), shared, True
+    order, best = 2, curve
+    if min(shared["Y"][0], shared["X"][0]) > SHARED:
+        order, best = 1, _curve(parts, known, order=1) or curve
+        shared = correlations(best)
+    passed = _passed(shared, order)
+    if NOISE_ALONE[0] < flatness(best, shared, passed) < NOISE_ALONE[1]:
+        return best.scaled(1 / passed), shared, True
+    return curve, shared, False
+
+
+def _curve(parts: list[Array], known: Limits, *, order: int) -> Curve | None:
     side = 16 if min(parts[0].shape[1:]) >= 96 else 8
-    for order in (2, 1):
-        blocks = noise_blocks.join(
-            [
-                noise_blocks.measure(part, bad=bad, floor=low, side=side, order=order)
-                for part, (bad, low) in zip(filled, masks, strict=True)
-            ]
+    found = [
+        noise_blocks.measure(
+            known.fill(part), bad=known.bad(part), floor=known.low(part), side=side, order=order
         )
-        curve = noise_curve(blocks, side)
-        shared = correlations(curve)
-        if order == 2 and min(shared["Y"][0], shared["X"][0]) < SHARED:
-            break
-    passed = noise_blocks.gain(shared["Y"], order) * noise_blocks.gain(shared["X"], order)
-    return curve.scaled(1 / passed), shared
+        for part in parts
+    ]
+    return noise_curve(noise_blocks.join(found), side)
 
 
-def _assemble(curve: Curve, correlation: dict[str, tuple[float, float]], known: Limits) -> Noise:
-    variance = curve.mean_variance()
+def _passed(shared: Correlation, order: int) -> float:
+    return noise_blocks.gain(shared["Y"], order) * noise_blocks.gain(shared["X"], order)
+
+
+def _assemble(curve: Curve, correlation: Correlation, known: Limits, *, sure: bool) -> Noise:
     slope, height = fit_line(curve)
-    offset = _offset(curve, slope, height, shared=max(c[0] for c in correlation.values()) > SHARED)
+    variance = curve.mean_variance(slope, height)
+    offset = _offset(
+        curve, slope, height, shared=sure and max(c[0] for c in correlation.values()) > SHARED
+    )
     read = slope * offset + height
     return Noise(
         gain=slope,
@@ -157,6 +190,7 @@ def _assemble(curve: Curve, correlation: dict[str, tuple[float, float]], known: 
         read_noise=math.sqrt(max(read, 0.0)),
         sigma=math.sqrt(variance),
         correlation=correlation,
+        sure=sure,
         level=known.mean,
         contrast=math.sqrt(max(known.variance - variance, 0.0)),
         saturated=known.saturated,

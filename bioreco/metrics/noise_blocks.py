@@ -102,38 +102,47 @@ def measure(volume: Array, *, bad: Array, floor: Array, side: int, order: int) -
     Blocks
         `products` along Z (where there are enough slices), Y and X, in this order.
     """
-    depth, height, width = volume.shape
-    rows, columns = (height - 4) // side, (width - 4) // side
-    h, w = rows * side, columns * side
-
-    def reduce(values: Array) -> Array:
-        cut = values[:, :h, :w].reshape(len(values), rows, side, columns, side)
-        return np.asarray(cut.mean(axis=(2, 4)).reshape(-1))
-
+    h, w = ((n - 4) // side * side for n in volume.shape[1:])
+    good = 1.0 - bad
     along_y = difference(volume, 1, order)  # (z, y - 2, x)
     along_x = difference(volume, 2, order)
     both = difference(along_y, 2, order)
-    core = (slice(None), slice(1, -1), slice(1, -1))
+
+    def cut(values: Array, y: int = 0, x: int = 0) -> Array:
+        return values[:, y : y + h, x : x + w]
+
+    def mean(values: Array, counted: Array) -> Array:
+        least = 0.5 / side**2
+        return _block_means(values * counted, side) / np.maximum(_block_means(counted, side), least)
+
+    here, noise = cut(good, 1, 1), cut(both)
+    lags = range(LAGS)
     products = [
-        [reduce(along_x[:, 1 : 1 + h] * along_x[:, 1 + lag : 1 + lag + h]) for lag in range(LAGS)],
+        [mean(cut(along_x, 1) * cut(along_x, 1 + n), here * cut(good, 1 + n, 1)) for n in lags],
         [
-            reduce(along_y[..., 1 : 1 + w] * along_y[..., 1 + lag : 1 + lag + w])
-            for lag in range(LAGS)
+            mean(cut(along_y, 0, 1) * cut(along_y, 0, 1 + n), here * cut(good, 1, 1 + n))
+            for n in lags
         ],
     ]
-    if depth > LAGS:
-        z = np.arange(depth)
-        partner = [np.where(z + lag < depth, z + lag, z - lag) for lag in range(LAGS)]
-        products.insert(0, [reduce(both * both[other]) for other in partner])
+    if len(volume) > LAGS:
+        z = np.arange(len(volume))
+        other = [np.where(z + n < len(z), z + n, z - n) for n in lags]
+        products.insert(0, [mean(noise * noise[n], here * here[n]) for n in other])
     return Blocks(
-        level=reduce(volume[core]),
-        power=reduce(both**2),
-        skew=reduce(both**3),
-        structure=_structure(volume[core][:, :h, :w], side),
-        bad=reduce(bad[core]),
-        floor=reduce(floor[core]),
+        level=mean(cut(volume, 1, 1), here),
+        power=mean(noise**2, here),
+        skew=mean(noise**3, here),
+        structure=_structure(cut(volume, 1, 1), side),
+        bad=_block_means(1 - here, side),
+        floor=_block_means(cut(floor, 1, 1), side),
         products=np.array(products),
     )
+
+
+def _block_means(values: Array, side: int) -> Array:
+    depth, h, w = values.shape
+    cut = values.reshape(depth, h // side, side, w // side, side)
+    return np.asarray(cut.mean(axis=(2, 4)).reshape(-1))
 
 
 def _structure(values: Array, side: int) -> Array:

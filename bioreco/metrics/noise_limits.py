@@ -50,8 +50,14 @@ class Limits:
         return np.asarray(part <= self.lowest) if self.floored > 0 else np.zeros(part.shape, bool)
 
     def fill(self, part: Array) -> Array:
-        """Return the values with the mean where they are not finite."""
-        return np.where(np.isfinite(part), part, self.mean) if self.missing > 0 else part
+        """Return the values with their neighbours' mean where they are not finite."""
+        finite = np.isfinite(part)
+        if finite.all():
+            return part
+        size = (1, 5, 5)
+        share = ndimage.uniform_filter(finite.astype(np.float64), size)
+        around = ndimage.uniform_filter(np.where(finite, part - self.mean, 0.0), size)
+        return np.where(finite, part, self.mean + around / np.maximum(share, 1e-6))
 
 
 def limits(parts: Sequence[Array]) -> Limits:

@@ -64,6 +64,11 @@ def _sharing(noise: Noise) -> str:
     axes = noise.shared_axes()
     if not noise.correlation:
         return "Whether neighbouring pixels share noise can't be told from so few pixels."
+    if not noise.sure:
+        return (
+            "Neighbouring pixels are alike, but no flat area shows whether that is noise or "
+            "structure: there may be little noise, or the image was smoothed or resampled."
+        )
     if not axes:
         return "Neighbouring pixels have independent noise, as n2v and n2s need."
     named = " and ".join(f"{a} ({noise.correlation[a][0]:.2f})" for a in axes)
