@@ -234,7 +234,7 @@ def _noted(image: Image) -> Image:
     if axes != image.axes:
         image = replace(image, axes=axes)
     count = image.size("I")
-    if count < 2:
+    if count < 2 or image.format == "mrc":
         return image
     note = (
         f"{count} pages of unknown meaning, read as {count} independent images;"

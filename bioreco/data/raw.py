@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,11 @@ class Raw:
     shape: tuple[int, ...]
     order: str = "C"
 
+    @property
+    def end(self) -> int:
+        """The byte after the last pixel."""
+        return self.offset + self.dtype.itemsize * math.prod(self.shape)
+
     def _map(self, mode: str) -> Array:
         return np.memmap(  # type: ignore[call-overload,no-any-return]
             self.path, self.dtype, mode, self.offset, self.shape, self.order
@@ -50,12 +56,11 @@ class Raw:
 
     def reserve(self) -> None:
         """Lengthen the file to hold the array, so that a full disk is found out at once."""
-        size = self.offset + self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
         with self.path.open("r+b") as file:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
+                os.posix_fallocate(file.fileno(), 0, self.end)
             else:
-                file.truncate(size)
+                file.truncate(self.end)
 
 
 @dataclass(frozen=True)
