@@ -160,9 +160,9 @@ def _recognised(path: Path) -> str:
         kind = by_name if by_name in {"mrc", "nifti"} else None
     if kind is None and by_name == "mrc" and not _foreign(path, head):
         kind = "mrc"
-    if kind is not None:
-        return kind
     foreign = _FOREIGN.get(path.suffix.lower())
+    if kind is not None and (kind != "hdf5" or foreign is None):
+        return kind
     if foreign is not None:
         raise UserError(f"{path.name}: {foreign} files aren't read; export it as OME-TIFF.")
     if by_name is not None:
