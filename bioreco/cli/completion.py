@@ -109,7 +109,8 @@ def _values(command: str, done: Sequence[str], last: str, compose: Compose) -> l
         return [f"{group}={name}" for name in sorted(options[group]) if _fits(last, group, name)]
     command = "train" if command == "resume" else command
     words = [word for word in given.overrides if " " not in word]
-    return compose(command, flags, " ".join([*words, last]))
+    offers = compose(command, flags, " ".join([*words, last]))
+    return [offer for offer in offers if last.startswith("hydra") or not offer.startswith("hydra")]
 
 
 def _fits(last: str, group: str, name: str) -> bool:

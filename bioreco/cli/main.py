@@ -176,7 +176,8 @@ def _run(name: str, given: arguments.Arguments) -> None:
     if given.output is not None:
         overrides.append(f"output.path={arguments.quote(given.output)}")
     task = Task(name, command.run, running.own_code(given.config_dir))
-    running.run(task, given.flags, overrides)
+    do = running.explain if "--help" in given.flags else running.run
+    do(task, given.flags, overrides)
 
 
 def _compose(command: str, flags: Sequence[str], line: str) -> list[str]:

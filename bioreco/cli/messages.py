@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
@@ -31,6 +33,17 @@ class Plain(logging.Formatter):
         level = record.levelname.lower()
         prefix = f"{level}: " if record.levelno >= logging.WARNING else ""
         return prefix + record.getMessage().expandtabs(2)
+
+
+class Terminal(logging.StreamHandler[TextIO]):
+    """The terminal's log; when its reader goes away, as in `| head`, the run goes on unheard."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Send what is still to be said nowhere if the pipe is closed."""
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+        else:
+            super().handleError(record)
 
 
 def missing(command: str, keys: Sequence[str]) -> str:

@@ -17,14 +17,16 @@ from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from bioreco.cli import folders, messages
 from bioreco.cli.context import follower
+from bioreco.cli.helping import annotate, comments
 from bioreco.cli.listing import config_dir
-from bioreco.cli.task import Task
+from bioreco.cli.task import FOLDERLESS, Task
 from bioreco.errors import UserError
 
 
@@ -57,7 +59,7 @@ def run(task: Task, flags: Sequence[str], overrides: Sequence[str]) -> None:
 
 def _through_hydra(task: Task, words: Sequence[str]) -> None:
     with ExitStack() as stack:
-        for context in (_arguments(words), _logging(), _terminable(), _full_errors()):
+        for context in (_arguments(words), _logging(), _signals(task, words), _full_errors()):
             stack.enter_context(context)
         decorate = hydra.main(
             version_base="1.3", config_path=str(config_dir()), config_name=task.command
@@ -94,6 +96,20 @@ def _interrupted(task: Task) -> str:
         return "interrupted before the first checkpoint"
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     return f"interrupted. Go on with: bioreco resume {shlex.quote(str(shown))}"
+
+
+def explain(task: Task, flags: Sequence[str], overrides: Sequence[str]) -> None:
+    """Print the help of a command, with the comments of its configuration files."""
+    said = StringIO()
+    with redirect_stdout(said):
+        run(task, flags, overrides)
+    told = HydraConfig.get().runtime
+    sources = [Path(source.path) for source in told.config_sources if source.schema == "file"]
+    choices = {str(group): choice for group, choice in told.choices.items()}
+    text = said.getvalue()
+    if all(group.split("/")[0] == "hydra" for group in choices):  # nothing to choose here
+        text = text[: text.index("Groups (")] + text[text.index("Options (") :]
+    print(annotate(text, comments(sources, task.command, choices)).rstrip())
 
 
 def own_code(own: str | None) -> tuple[str, ...]:
@@ -161,8 +177,8 @@ def _logging() -> Iterator[None]:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Treat SIGTERM, as sent by batch systems, like Ctrl-C."""
+def _signals(task: Task, words: Sequence[str]) -> Iterator[None]:
+    """Treat SIGTERM, as sent by batch systems, like Ctrl-C; don't end a run with its pipe."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -170,8 +186,13 @@ def _terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former: Any = signal.signal(signal.SIGTERM, stop)
+    asks = any(word in {"--help", "--hydra-help", "--cfg", "--info", "-sc"} for word in words)
+    handlers: dict[signal.Signals, Any] = {signal.SIGTERM: stop}
+    if task.command not in FOLDERLESS and not asks:
+        handlers[signal.SIGPIPE] = signal.SIG_IGN
+    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)

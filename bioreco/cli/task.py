@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -109,8 +107,6 @@ class Task:
             raise UserError(messages.friendly(error)) from error
 
     def _run(self, config: DictConfig, context: Context) -> float | None:
-        if self.command not in FOLDERLESS and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a closed pipe must not end a training
         module, function = self.target.split(":")
         run = getattr(importlib.import_module(module), function)
         writing = self.origin is not None and not follower()
