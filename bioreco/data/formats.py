@@ -170,8 +170,7 @@ def _recognised(path: Path) -> str:
             f"{path.name} isn't {_ROOMS[by_name].upper()}: its first bytes are {head[:8]!r}."
         )
     raise UserError(
-        f"{path.name} isn't an image that can be read (TIFF, PNG, NPY, MRC, NIfTI, HDF5,"
-        " OME-Zarr); export it as OME-TIFF."
+        f"{path.name} isn't an image that can be read (TIFF, PNG, NPY, MRC, NIfTI, HDF5, OME-Zarr)."
     )
 
 
