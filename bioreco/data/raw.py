@@ -1,0 +1,89 @@
+"""Pixels that lie uncompressed in a file, read and written through short-lived memory maps."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bioreco.data.image import Array, Index, Pixels
+
+
+def native(values: Array) -> Array:
+    """Return the values C-contiguous and in native byte order."""
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An array that lies at a byte offset of a file.
+
+    A memory map is opened for each region and closed with it, so that pages that were touched
+    don't stay resident.
+    """
+
+    path: Path
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    order: str = "C"
+
+    @property
+    def end(self) -> int:
+        """The byte after the last pixel."""
+        return self.offset + self.dtype.itemsize * math.prod(self.shape)
+
+    def _map(self, mode: str) -> Array:
+        return np.memmap(  # type: ignore[call-overload,no-any-return]
+            self.path, self.dtype, mode, self.offset, self.shape, self.order
+        )
+
+    def read(self, index: Index) -> Array:
+        """Return a copy of one region."""
+        values = self._map("r")[index]
+        return native(np.array(values, order="C"))
+
+    def write(self, index: Index, values: Array) -> None:
+        """Store one region."""
+        self._map("r+")[index] = values
+
+    def close(self) -> None:
+        """Nothing is open between calls."""
+
+    def reserve(self) -> None:
+        """Lengthen the file to hold the array, so that a full disk is found out at once."""
+        with self.path.open("r+b") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, self.end)
+            else:
+                file.truncate(self.end)
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """Stored axes shown in another order: shown axis ``i`` is stored axis ``order[i]``."""
+
+    pixels: Pixels
+    order: tuple[int, ...]
+
+    def read(self, index: Index) -> Array:
+        """Return one region in the shown order."""
+        stored: list[slice] = [slice(0, 0)] * len(self.order)
+        for shown, axis in enumerate(self.order):
+            stored[axis] = index[shown]
+        return np.ascontiguousarray(self.pixels.read(tuple(stored)).transpose(self.order))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """An array that is held in memory."""
+
+    values: Array
+
+    def read(self, index: Index) -> Array:
+        """Return a copy of one region."""
+        return native(np.array(self.values[index], order="C"))
