@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# From nothing but Python 3.11 to a denoised picture: makes .venv, installs bioreco, denoises a real
+# image that comes with it, and says where the picture is. Works from any folder, again and again.
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+environment demo
+sample=$(find "$root/bioreco/data/samples" -name '*.tif' | sort | head -n 1)
+if [ -z "$sample" ]; then
+    echo "There is no sample in $root/bioreco/data/samples." >&2
+    exit 1
+fi
+demo=$root/outputs/demo
+rm -rf "$demo"
+mkdir -p "$demo"
+cd "$demo"
+"$bin/bioreco" denoise "$sample" -o "$demo/$(basename "${sample%.*}")_denoised.tif" \
+    hydra.run.dir="$demo/run" trainer.time_limit="${SECONDS_OF_TRAINING:-90}" "$@"
+echo
+echo "The measured image:  $sample"
+echo "The denoised image:  $(ls "$demo"/*_denoised.tif)"
+echo "Both, side by side:  $demo/run/preview.png"
