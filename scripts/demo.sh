@@ -4,7 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 environment demo
-sample=$(find "$root/bioreco/data/samples" -name '*.tif' | sort | head -n 1)
+sample=$(find "$root/bioreco/data/samples" -name '*.tif' 2>/dev/null | sort | head -n 1 || true)
 if [ -z "$sample" ]; then
     echo "There is no sample in $root/bioreco/data/samples." >&2
     exit 1

@@ -20,10 +20,11 @@ find_python() {
 }
 
 environment() {
-    local what=. stamp=$root/.venv/.bioreco-$1 wanted python
+    local what=. stamp=$root/.venv/.bioreco wanted python
     if [ "$1" = test ]; then what='.[test]'; fi
     wanted=$(cat "$root/pyproject.toml" "$root/constraints.txt" | cksum)
-    if [ -x "$bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+    # what serves the tests serves the demo, too
+    if [ -x "$bin/python" ] && grep -qsE "^($1|test) $wanted$" "$stamp"; then
         return
     fi
     python=$(find_python)
@@ -38,5 +39,5 @@ environment() {
         "$bin/python" -m pip install --quiet -c constraints.txt "$(grep '^torch==' constraints.txt)"
         "$bin/python" -m pip install --quiet -c constraints.txt -e "$what"
     )
-    echo "$wanted" >"$stamp"
+    echo "$1 $wanted" >"$stamp"
 }

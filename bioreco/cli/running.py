@@ -26,7 +26,7 @@ from bioreco.cli import folders, messages
 from bioreco.cli.context import follower
 from bioreco.cli.helping import annotate, comments
 from bioreco.cli.listing import config_dir
-from bioreco.cli.task import FOLDERLESS, Task
+from bioreco.cli.task import FOLDERLESS, Task, unexpected
 from bioreco.errors import UserError
 
 
@@ -45,14 +45,14 @@ def run(task: Task, flags: Sequence[str], overrides: Sequence[str]) -> None:
         print(_interrupted(task), file=sys.stderr)
         raise SystemExit(130) from None
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        if error is task.failed:
+        if unexpected(error):
             raise
         folders.forget_claimed()
         if isinstance(error, UserError):
             raise
         raise UserError(messages.friendly(error)) from error
     finally:
-        folders.keep_claimed()
+        (folders.forget_claimed if _asks(flags) else folders.keep_claimed)()
     if task.refused:
         raise task.refused
 
@@ -71,6 +71,11 @@ def _through_hydra(task: Task, words: Sequence[str]) -> None:
                 raise
         finally:
             GlobalHydra.instance().clear()
+
+
+def _asks(words: Sequence[str]) -> bool:
+    """Whether words only ask for help or for the configuration."""
+    return any(word in {"--help", "--hydra-help", "--cfg", "--info", "-sc"} for word in words)
 
 
 def _for_processes(flags: Sequence[str], overrides: Sequence[str]) -> list[str]:
@@ -186,9 +191,8 @@ def _signals(task: Task, words: Sequence[str]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asks = any(word in {"--help", "--hydra-help", "--cfg", "--info", "-sc"} for word in words)
     handlers: dict[signal.Signals, Any] = {signal.SIGTERM: stop}
-    if task.command not in FOLDERLESS and not asks:
+    if task.command not in FOLDERLESS and not _asks(words):
         handlers[signal.SIGPIPE] = signal.SIG_IGN
     former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:

@@ -50,7 +50,9 @@ class Method(nn.Module):
 
     def validate(self, batch: Batch) -> Losses:
         """Return losses that are not trained on; the default is those of a step."""
-        return {f"{who}/{key}": loss for who, all_ in self.step(batch) for key, loss in all_.items()}
+        return {
+            f"{who}/{key}": loss for who, all_ in self.step(batch) for key, loss in all_.items()
+        }
 
     @property
     def halo(self) -> tuple[int, ...] | None:

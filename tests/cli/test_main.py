@@ -191,9 +191,28 @@ def test_an_unexpected_failure_keeps_its_traceback(bioreco, command):
         raise ZeroDivisionError("boom")
 
     command.then = fail
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as failed:
         bioreco("train")
+    assert failed.value.__notes__ == [
+        f"bioreco did not expect this; the log is in {runs()[0].absolute()}"
+    ]
     assert "ZeroDivisionError: boom" in (runs()[0] / "bioreco.log").read_text()
+
+
+def test_a_sweep_that_fails_unexpectedly_runs_on_and_is_no_wrong_request(bioreco, command):
+    def fail(context):
+        raise ValueError(context.folder.name)
+
+    command.then = fail
+    with pytest.raises(ValueError, match="0"):
+        bioreco("train", "-m", "seed=1,2")
+    assert len(command.calls) == 2
+
+
+def test_asking_for_the_folder_does_not_make_it(bioreco, command, tmp_path):
+    said = bioreco("train", "--cfg", "hydra", "--resolve", "-p", "hydra.run")
+    assert "dir: outputs/" in said.out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_interrupted_says_how_to_go_on(bioreco, command):
@@ -314,6 +333,7 @@ def test_the_other_commands_explain_themselves(bioreco, name):
     ("line", "error"),
     [
         (["train", "cells.tif"], "bioreco train: can't read 'cells.tif'. It takes key=value"),
+        (["train", "n2v"], "bioreco train: can't read 'n2v'. Did you mean method=n2v?"),
         (["train", "-o", "x"], "bioreco train: takes no -o PATH; these do: denoise, infer"),
         (
             ["train", "--cgf", "job"],
