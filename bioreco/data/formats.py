@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -133,12 +134,16 @@ def create(
     temporary = temporary_name(file)
     target = Path(f"{file}:{dataset}") if dataset else file
     extra = {"overwrite": overwrite} if kind == "hdf5" else {}
+    folders = [folder for folder in file.parents if not folder.exists()]
     try:
         with disk_told(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             sink: Sink = _room(kind, "create")(temporary, target, like, dtype, note, **extra)
     except BaseException:
         remove(temporary)
+        for folder in folders:
+            with suppress(OSError):
+                folder.rmdir()
         raise
     return Writer(file, temporary, sink, shape=like.shape, dtype=dtype)
 

@@ -109,28 +109,36 @@ class Noise:
         return noise_words.sentences(self)
 
 
-def estimate_noise(frame: ArrayLike) -> Noise:
+def estimate_noise(frame: ArrayLike, *more: ArrayLike) -> Noise:
     """Estimate the noise of one image from the image itself.
 
     Parameters
     ----------
-    frame : array_like (y, x) or (z, y, x)
-        Intensities. Large images are looked at in tiles, about 1.5 megapixels in all.
+    frame, *more : array_like (y, x) or (z, y, x)
+        Intensities: the image, or several regions of it. Of large arrays tiles are looked at,
+        about 1.5 megapixels in all.
 
     Returns
     -------
     Noise
     """
-    volume = np.asarray(frame)
-    if volume.ndim not in (2, 3):
-        raise ValueError(f"expected axes (y, x) or (z, y, x), got shape {volume.shape}")
-    axes = "ZYX"[3 - volume.ndim :]
-    volume = volume[None] if volume.ndim == 2 else volume
-    parts = [volume[region].astype(np.float64) for region in noise_blocks.tiles(volume)]
+    arrays = [np.asarray(a) for a in (frame, *more)]
+    if {a.ndim for a in arrays} not in ({2}, {3}):
+        raise ValueError(
+            f"expected axes (y, x) or (z, y, x), got shapes {[a.shape for a in arrays]}"
+        )
+    axes = "ZYX"[3 - arrays[0].ndim :]
+    volumes = [a[None] if a.ndim == 2 else a for a in arrays]
+    budget = noise_blocks.BUDGET // len(volumes)
+    parts = [
+        volume[region].astype(np.float64)
+        for volume in volumes
+        for region in noise_blocks.tiles(volume.shape, budget)
+    ]
     known = limits(parts)
     if known.constant:
         return _plain(known, sigma=0.0 if known.missing < 1 else math.nan)
-    if min(volume.shape[1:]) < SMALLEST:
+    if min(min(volume.shape[1:]) for volume in volumes) < SMALLEST:
         return _plain(known, sigma=_rough(parts))
     measured = _measure(parts, known)
     if measured is None:
@@ -163,7 +171,7 @@ def _measure(parts: list[Array], known: Limits) -> tuple[Curve, Correlation, boo
 
 
 def _curve(parts: list[Array], known: Limits, *, order: int) -> Curve | None:
-    side = 16 if min(parts[0].shape[1:]) >= 96 else 8
+    side = 16 if min(min(part.shape[1:]) for part in parts) >= 96 else 8
     found = [
         noise_blocks.measure(
             known.fill(part), bad=known.bad(part), floor=known.low(part), side=side, order=order

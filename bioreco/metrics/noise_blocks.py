@@ -46,17 +46,17 @@ def join(parts: Sequence[Blocks]) -> Blocks:
     return Blocks(*(np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in names))
 
 
-def tiles(volume: Array) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield regions of a (z, y, x) volume, evenly spread, together no more than the budget."""
-    depth, height, width = volume.shape
-    if volume.size <= BUDGET:
+def tiles(shape: tuple[int, ...], budget: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Yield regions of a (z, y, x) volume, evenly spread, together no larger than the budget."""
+    depth, height, width = shape
+    if depth * height * width <= budget:
         yield (slice(0, depth), slice(0, height), slice(0, width))
         return
     z = min(depth, 16)
     first = (depth - z) // 2
     h, w = min(TILE, height), min(TILE, width)
     rows, columns = height // h, width // w
-    room = max(1, BUDGET // (z * h * w))
+    room = max(1, budget // (z * h * w))
     chosen = np.unique(np.linspace(0, rows * columns - 1, min(room, rows * columns)).round())
     for number in chosen.astype(int):
         top, left = divmod(int(number), columns)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+LITTLE = 40  # times the noise that the structure varies, where denoising is hardly needed
+
 if TYPE_CHECKING:
     from bioreco.metrics.noise import Noise
 
@@ -15,7 +17,10 @@ def sentences(noise: Noise) -> list[str]:
         return [f"All pixels are {number(noise.level)}: there is nothing to denoise."]
     if math.isnan(noise.sigma):
         return ["Too few pixels to judge the noise."]
-    return [_amount(noise), _kind(noise), _sharing(noise), *_oddities(noise)]
+    if noise.sigma == 0 or noise.contrast > LITTLE * noise.sigma:
+        return [_hardly(noise), *_oddities(noise)]
+    kind = [_kind(noise)] if noise.sure else []
+    return [_amount(noise), *kind, _sharing(noise), *_oddities(noise)]
 
 
 def number(value: float) -> str:
@@ -29,10 +34,17 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _amount(noise: Noise) -> str:
-    text = f"Noise: {number(noise.sigma)} grey levels on average (standard deviation)"
+def _hardly(noise: Noise) -> str:
     if noise.sigma == 0:
         return "No noise was found."
+    return (
+        f"Hardly any noise: {number(noise.sigma)} grey levels on average, while the structure "
+        f"varies {noise.contrast / noise.sigma:.0f} times as much. Denoising will change little."
+    )
+
+
+def _amount(noise: Noise) -> str:
+    text = f"Noise: {number(noise.sigma)} grey levels on average (standard deviation)"
     ratio = noise.contrast / noise.sigma
     if ratio < 0.3:
         return f"{text}; the image is almost all noise."
@@ -40,13 +52,14 @@ def _amount(noise: Noise) -> str:
 
 
 def _kind(noise: Noise) -> str:
-    read = number(noise.read_noise)
     if not noise.correlation:
         return "The image is too small to see how the noise depends on brightness."
     if noise.gain == 0:
-        return f"Dark and bright parts are about equally noisy: read noise of {read} grey levels."
-    share = noise.read_noise**2 / max(noise.sigma**2, 1e-30)
-    rest = f"no light at about {number(noise.offset)}, where the noise is {read}"
+        return "Dark and bright parts are about equally noisy."
+    share = (noise.read_noise / noise.sigma) ** 2
+    dark = f"no light at about {number(noise.offset)}"
+    if share > 0.003:
+        dark += f", where the noise is {number(noise.read_noise)}"
     if noise.shared_axes():
         slope = f"noise variance grows by {number(noise.gain)} per grey level"
     else:
@@ -57,7 +70,7 @@ def _kind(noise: Noise) -> str:
         kind = "Shot noise and read noise are of one size"
     else:
         kind = "Read noise dominates"
-    return f"{kind}: {slope}, {rest}."
+    return f"{kind}: {slope}, {dark}."
 
 
 def _sharing(noise: Noise) -> str:
@@ -71,10 +84,11 @@ def _sharing(noise: Noise) -> str:
         )
     if not axes:
         return "Neighbouring pixels have independent noise, as n2v and n2s need."
-    named = " and ".join(f"{a} ({noise.correlation[a][0]:.2f})" for a in axes)
+    *first, last = [f"{a} ({noise.correlation[a][0]:.2f})" for a in axes]
+    named = f"{', '.join(first)} and {last}" if first else last
     return (
         f"Neighbouring pixels along {named} share noise: n2v and n2s can't remove that part; "
-        "use method=struct_n2v, or n2n with repeated exposures."
+        "use a blind spot that covers the neighbours (struct_n2v) or repeated exposures (n2n)."
     )
 
 
