@@ -29,7 +29,7 @@ FLAGS = (
 KNOWN = (*FLAGS, *VALUED, *PLAIN)
 INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 CFG = {"job", "hydra", "all"}
-PATH_KEYS = {"run", "reference", "checkpoint", "output.path", "data.root"}
+PATH_KEYS = {"run", "reference", "measured", "checkpoint", "output.path", "data.root"}
 
 _OVERRIDE = re.compile(r"(\+{1,2}|~)?[A-Za-z_$][\w$.@/:-]*=|~[A-Za-z_][\w.@/:-]*$")
 _SPECIAL = re.compile(r"[\s,'\"\[\]{}()$\\=:#]")

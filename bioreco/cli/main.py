@@ -44,7 +44,10 @@ COMMANDS = {
     ),
     "resume": Command("go on with a run", ""),
     "evaluate": Command(
-        "scores, with or without a reference", "bioreco.cli.evaluating:run", files=True
+        "scores, with or without a reference",
+        "bioreco.cli.evaluating:run",
+        files=True,
+        output=True,
     ),
     "compare": Command(
         "one leaderboard of runs", "bioreco.cli.comparing:run", files=True, output=True

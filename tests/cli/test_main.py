@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from bioreco import __version__
 from bioreco.cli import arguments, folders, main
+from bioreco.cli.task import Task
 from bioreco.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -352,6 +354,11 @@ def test_wrong_arguments(bioreco, line, error):
     assert said.status == 2
     assert said.err.startswith(error)
     assert len(said.err.splitlines()) <= 3
+
+
+def test_a_task_can_be_sent_to_other_processes():
+    task = Task("train", "module:run", ("/lab",))
+    assert pickle.loads(pickle.dumps(task)) == task
 
 
 def test_no_name_of_a_flag_is_forgotten():
