@@ -42,7 +42,9 @@ def run(task: Task, flags: Sequence[str], overrides: Sequence[str]) -> None:
     try:
         _through_hydra(task, words)
     except KeyboardInterrupt:
-        print(_interrupted(task), file=sys.stderr)
+        if not follower():
+            print(_interrupted(task), file=sys.stderr)
+        folders.forget_claimed()
         raise SystemExit(130) from None
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         if unexpected(error):
@@ -96,10 +98,9 @@ def _interrupted(task: Task) -> str:
     if folder is None:
         return "interrupted"
     if not (folder / "checkpoints" / "last.pt").exists():
-        if not task.origin:
-            folders.forget(folder)
         return "interrupted before the first checkpoint"
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    near = folder.is_relative_to(Path.cwd()) and not task.origin  # a resumed run has moved there
+    shown = folder.relative_to(Path.cwd()) if near else folder
     return f"interrupted. Go on with: bioreco resume {shlex.quote(str(shown))}"
 
 
@@ -192,7 +193,7 @@ def _signals(task: Task, words: Sequence[str]) -> Iterator[None]:
         yield
         return
     handlers: dict[signal.Signals, Any] = {signal.SIGTERM: stop}
-    if task.command not in FOLDERLESS and not _asks(words):
+    if task.command not in FOLDERLESS and not _asks(words) and hasattr(signal, "SIGPIPE"):
         handlers[signal.SIGPIPE] = signal.SIG_IGN
     former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
