@@ -146,6 +146,17 @@ def test_a_wrong_request_exits_with_2_and_leaves_nothing(bioreco, command, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_refused_run_without_results_is_removed(bioreco, command, tmp_path):
+    def note_then_refuse(context):
+        (context.folder / "metrics.json").write_text("{}")
+        (context.folder / "checkpoints").mkdir()
+        refuse(context)
+
+    command.then = note_then_refuse
+    assert bioreco("train").status == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_refused_run_keeps_what_it_made(bioreco, command):
     def work_then_refuse(context):
         (context.folder / "metrics.csv").write_text("step\n")
