@@ -4,7 +4,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 environment demo
-sample=$(find "$root/bioreco/data/samples" -name '*.tif' 2>/dev/null | sort | head -n 1 || true)
+images=(-name '*.tif' -o -name '*.tiff' -o -name '*.png' -o -name '*.mrc')
+sample=$(find "$root/bioreco/data/samples" "${images[@]}" 2>/dev/null | sort | head -n 1 || true)
 if [ -z "$sample" ]; then
     echo "There is no sample in $root/bioreco/data/samples." >&2
     exit 1
@@ -13,9 +14,9 @@ demo=$root/outputs/demo
 rm -rf "$demo"
 mkdir -p "$demo"
 cd "$demo"
-"$bin/bioreco" denoise "$sample" -o "$demo/$(basename "${sample%.*}")_denoised.tif" \
+"$bin/bioreco" denoise "$sample" -o "$demo" \
     hydra.run.dir="$demo/run" trainer.time_limit="${SECONDS_OF_TRAINING:-90}" "$@"
 echo
 echo "The measured image:  $sample"
-echo "The denoised image:  $(ls "$demo"/*_denoised.tif)"
+echo "The denoised image:  $(ls "$demo"/*_denoised.*)"
 echo "Both, side by side:  $demo/run/preview.png"

@@ -70,12 +70,11 @@ def test_the_demo_denoises_a_sample_with_the_tests_environment(checkout):
     sample = checkout / "bioreco" / "data" / "samples" / "cells.tif"
     sample.parent.mkdir(parents=True)
     sample.touch()
-    (checkout / ".venv" / "bin" / "bioreco").write_text(f'{PROGRAM}touch "$4"\n')
+    (checkout / ".venv" / "bin" / "bioreco").write_text(f'{PROGRAM}touch "$4/cells_denoised.tif"\n')
     (noted,) = call(checkout, "scripts/demo.sh", "seed=1")
     demo = checkout / "outputs" / "demo"
     assert noted == (
-        f"bioreco denoise {sample} -o {demo}/cells_denoised.tif hydra.run.dir={demo}/run "
-        "trainer.time_limit=90 seed=1"
+        f"bioreco denoise {sample} -o {demo} hydra.run.dir={demo}/run trainer.time_limit=90 seed=1"
     )
 
 
