@@ -192,6 +192,7 @@ def _fresh(like: Image, name: str) -> Any:
         zooms[number] = step or 1.0
     header.set_zooms(zooms)
     if like.spacing:
-        header.set_xyzt_units("micron" if unit == "um" else "mm", "sec")
+        seconds = "sec" if "T" in like.spacing else "unknown"
+        header.set_xyzt_units("micron" if unit == "um" else "mm", seconds)
     header.set_sform(np.diag([*zooms[:2], zooms[2] if last > 1 else 1.0, 1.0]), code=1)
     return header
