@@ -16,12 +16,12 @@ import numpy as np
 
 from bioreco.data.image import (
     Array,
+    DamageTold,
     Image,
     Index,
     Pixels,
     Sink,
     check_shape_and_type,
-    damage_told,
     times,
 )
 from bioreco.data.packed import open_stream, raw_or_packed
@@ -81,7 +81,7 @@ class GzipSink:
 
 def open_nifti(path: Path) -> Image:
     """Open a NIfTI file; only its header is read."""
-    with damage_told(path.name, "read as NIfTI"):
+    with DamageTold(path.name, "read as NIfTI"):
         header = _read_header(path)
         dims = tuple(int(size) for size in header.get_data_shape())
         stored = header.get_data_dtype()

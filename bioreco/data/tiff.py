@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bioreco.data.image import Image, Pixels, check_shape_and_type, damage_told
+from bioreco.data.image import DamageTold, Image, Pixels, check_shape_and_type
 from bioreco.data.raw import Raw, Transposed
 from bioreco.data.tiffmeta import describe
 from bioreco.data.tiffpages import Layout, Page, TiffPages
@@ -72,8 +72,8 @@ def _opened(path: Path) -> Iterator[Any]:
     before = logger.disabled
     logger.disabled = True
     try:
-        with damage_told(path.name, "read as TIFF"), tifffile.TiffFile(path) as tif:
-            if not tif.series:
+        with DamageTold(path.name, "read as TIFF"), tifffile.TiffFile(path) as tif:
+            if not tif.series or not {"Y", "X"} <= set(tif.series[0].axes):
                 raise UserError(f"{path.name} is a TIFF file without an image in it.")
             yield tif
     finally:

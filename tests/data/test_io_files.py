@@ -1,0 +1,277 @@
+"""Which files are meant, what results are called, and what broken files say."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bioreco.data.formats import check_distinct, create, find_images, open_image, result_path
+from bioreco.data.paths import ENDINGS, ending, split_dataset
+from bioreco.errors import UserError
+
+imagecodecs = pytest.importorskip("imagecodecs")
+F4, U1 = np.dtype(np.float32), np.dtype(np.uint8)
+VALUES = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a10.tif", "a2.tif", "B1.tif", ".hidden.tif", "a2_denoised.tif"):
+        tifffile.imwrite(tmp_path / name, VALUES)
+    (tmp_path / "notes.txt").write_text("not an image")
+    np.save(tmp_path / "c.npy", VALUES)
+    return tmp_path
+
+
+def names(found: list[str]) -> list[str]:
+    return [Path(path).name for path in found]
+
+
+def test_a_folder_is_its_images_in_natural_order(folder: Path) -> None:
+    assert names(find_images([str(folder)])) == ["a2.tif", "a10.tif", "B1.tif", "c.npy"]
+
+
+def test_globs_files_and_duplicates(folder: Path) -> None:
+    given_ = [str(folder / "a*.tif"), str(folder / "a10.tif"), str(folder), f"{folder}/./a2.tif"]
+    assert names(find_images(given_)) == ["a2.tif", "a10.tif", "B1.tif", "c.npy"]
+    own = str(folder / "a2_denoised.tif")
+    assert find_images([own]) == [own]
+
+
+@pytest.mark.parametrize("name", ["it's=odd, [1] $x.tif", "ünï çødé.tif", "a*b.tif", "x?.tif"])
+def test_any_name_that_exists_is_that_file(name: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / name, VALUES)
+    found = find_images([str(tmp_path / name)])
+    assert found == [str(tmp_path / name)]
+    np.testing.assert_array_equal(open_image(found[0]).read(), VALUES)
+
+
+def test_what_matches_nothing(folder: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        find_images([str(folder / "a11.tif")])
+    assert str(caught.value) == f"There is no file {folder}/a11.tif. Did you mean 'a10.tif'?"
+    with pytest.raises(UserError, match=r"No file matches .*/z\*\.tif\."):
+        find_images([str(folder / "z*.tif")])
+    with pytest.raises(UserError, match=r"There is no folder .*/gone \(looking for a\.tif\)\."):
+        find_images([str(folder / "gone" / "a.tif")])
+    (folder / "empty").mkdir()
+    with pytest.raises(UserError, match=r"The folder .*/empty holds no image that can be read"):
+        find_images([str(folder / "empty")])
+    with pytest.raises(UserError, match="An empty file name was given"):
+        find_images([""])
+
+
+@pytest.mark.parametrize("known", [known for group in ENDINGS.values() for known in group])
+def test_every_ending_is_one_ending(known: str) -> None:
+    assert ending(Path(f"/x/a.b{known.upper()}")) == known
+
+
+def test_data_sets_are_split_from_files() -> None:
+    assert split_dataset("a b.H5:raw") == (Path("a b.H5"), "/raw")
+    assert split_dataset("x/a.hdf5:/q/r/") == (Path("x/a.hdf5"), "/q/r")
+    assert split_dataset("a.tif:/q") == (Path("a.tif:/q"), None)
+
+
+@pytest.mark.parametrize(
+    ("source", "result"),
+    [
+        ("a.tif", "a_denoised.tif"),
+        ("a.ome.tif", "a_denoised.ome.tif"),
+        ("a.b.TIFF", "a.b_denoised.TIFF"),
+        ("a.lsm", "a_denoised.tif"),
+        ("a", "a_denoised.tif"),
+        ("a.png", "a_denoised.tif"),
+    ],
+)
+def test_the_result_lies_beside_the_input(source: str, result: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / source, VALUES)
+    image = open_image(tmp_path / source)
+    found = result_path(image, None, several=False, fallback=Path("/elsewhere"), dtype=F4)
+    assert found == tmp_path / result
+
+
+def test_a_picture_becomes_a_tiff_only_if_it_must(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(VALUES))
+    image = open_image(tmp_path / "a.png")
+    where = {"several": False, "fallback": tmp_path}
+    assert result_path(image, None, **where, dtype=F4).name == "a_denoised.tif"
+    assert result_path(image, None, **where, dtype=U1).name == "a_denoised.png"
+    with pytest.raises(UserError) as caught:
+        create(tmp_path / "b.png", image, dtype=F4, overwrite=False)
+    assert str(caught.value) == (
+        "b.png: PNG holds only 8 and 16-bit unsigned integers, not float32."
+        " Give the result a name ending in .tif, or say output.dtype=same."
+    )
+
+
+def test_where_output_points(folder: Path) -> None:
+    image = open_image(folder / "a2.tif")
+    where = {"several": False, "fallback": folder}
+    assert result_path(image, str(folder / "x.mrc"), **where) == folder / "x.mrc"
+    assert result_path(image, str(folder), **where) == folder / "a2_denoised.tif"
+    assert result_path(image, f"{folder}/new/", **where) == folder / "new" / "a2_denoised.tif"
+    assert result_path(image, f"{folder}/new", **where) == folder / "new" / "a2_denoised.tif"
+    assert str(result_path(image, f"{folder}/x.h5", **where)) == f"{folder}/x.h5:/data"
+    with pytest.raises(UserError, match=r"images can't be written as '\.jpg'\. The ending decides"):
+        result_path(image, str(folder / "x.jpg"), **where)
+    with pytest.raises(UserError, match=r"x.tif is one file, but there are several results"):
+        result_path(image, str(folder / "x.tif"), several=True, fallback=folder)
+
+
+def test_results_that_clash_are_told(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    tifffile.imwrite(folder / "sub" / "a2.tif", VALUES)
+    images = [open_image(folder / "a2.tif"), open_image(folder / "sub" / "a2.tif")]
+    out = [result_path(i, f"{folder}/out/", several=True, fallback=folder) for i in images]
+    with pytest.raises(UserError, match=r"would both be written to .*/out/a2_denoised\.tif"):
+        check_distinct(images, out)
+    with pytest.raises(UserError, match="is an input, and inputs are never changed"):
+        check_distinct(images[:1], [folder / "sub" / ".." / "a2.tif"])
+    with pytest.raises(UserError, match="is the input, and inputs are never changed"):
+        create(folder / "sub" / ".." / "a2.tif", images[0], dtype=F4, overwrite=True)
+
+
+BROKEN = [
+    ("a.tif", b"", "a.tif is empty (0 bytes)."),
+    ("a.tif", b"hello world", "a.tif isn't TIFF: its first bytes are b'hello wo'."),
+    (
+        "a.png",
+        b"\xff\xd8\xff\xe0JFIF",
+        r"a.png isn't PNG: its first bytes are b'\xff\xd8\xff\xe0JFIF'.",
+    ),
+    ("a.czi", b"ZISRAWFILE", "a.czi: Zeiss CZI files aren't read; export it as OME-TIFF."),
+    ("a.nd2", b"\xda\xce", "a.nd2: Nikon ND2 files aren't read; export it as OME-TIFF."),
+    ("a.PAR", b"# CLINICAL", "a.PAR: Philips PAR/REC files aren't read; export it as OME-TIFF."),
+    ("a.mnc", b"\x89HDF\r\n\x1a\n", "a.mnc: MINC files aren't read; export it as OME-TIFF."),
+    ("a.mrc", b"\1" * 2000, "a.mrc isn't MRC, or its header is damaged."),
+    ("a.tif", b"II*\0\x08\0\0\0\0\0", "a.tif is a TIFF file without an image in it."),
+    ("a.png", b"\x89PNG\r\n\x1a\n1234", "a.png is damaged: a PNG starts with its header."),
+    (
+        "a.txt",
+        b"1 2 3",
+        "a.txt isn't an image that can be read (TIFF, PNG, NPY, MRC, NIfTI, HDF5, OME-Zarr).",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "says"), BROKEN)
+def test_what_a_broken_file_says(name: str, data: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError) as caught:
+        open_image(tmp_path / name)
+    assert str(caught.value) == says
+
+
+ARRAYS = [
+    (
+        np.zeros((3, 4), complex),
+        "a.npy holds complex numbers (complex128), which are not an image;",
+    ),
+    (np.zeros((0, 4)), "a.npy holds no pixels: its shape is 0 x 4."),
+    (np.array([["a", "b"]]), "a.npy holds values of type <U1; images are 8 to 64-bit integers or"),
+    (np.zeros(5), "a.npy is a list of 5 numbers, not an image."),
+    (np.zeros(()), "a.npy is a list of 1 numbers, not an image."),
+]
+
+
+@pytest.mark.parametrize(("values", "says"), ARRAYS)
+def test_arrays_that_are_no_images(values: np.ndarray, says: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(UserError) as caught:
+        open_image(tmp_path / "a.npy")
+    assert str(caught.value).startswith(says)
+
+
+def test_arrays_in_another_order_and_of_objects(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.asfortranarray(VALUES.astype(">u2")))
+    image = open_image(tmp_path / "a.npy")
+    assert image.dtype == np.dtype("=u2")
+    np.testing.assert_array_equal(image.read((slice(3, 9), slice(4, 7))), VALUES[3:9, 4:7])
+    np.save(tmp_path / "b.npy", np.array([[1, "a"]], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match=r"b.npy can't be read as NPY"):
+        open_image(tmp_path / "b.npy")
+
+
+def test_folders_and_wrong_names(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder, not an image"):
+        open_image(tmp_path)
+    (tmp_path / "really.tif").write_bytes(imagecodecs.png_encode(VALUES))
+    assert open_image(tmp_path / "really.tif").format == "png"
+
+
+def test_png_pixel_size_and_texts_survive(tmp_path: Path) -> None:
+    data = imagecodecs.png_encode(VALUES)
+    extra = b""
+    for kind, body in ((b"pHYs", struct.pack(">IIB", 4_000_000, 2_000_000, 1)), (b"tEXt", b"A\0b")):
+        extra += struct.pack(">I", len(body)) + kind + body
+        extra += struct.pack(">I", zlib.crc32(kind + body))
+    (tmp_path / "a.png").write_bytes(data[:33] + extra + data[33:])
+    image = open_image(tmp_path / "a.png")
+    assert (image.spacing, image.units) == ({"Y": 0.5, "X": 0.25}, {"Y": "um", "X": "um"})
+    with create(tmp_path / "b.png", image, dtype=image.dtype, overwrite=False) as writer:
+        writer.write((), image.read())
+    again = open_image(tmp_path / "b.png")
+    assert (again.spacing, again.meta) == (image.spacing, image.meta)
+    np.testing.assert_array_equal(again.read(), VALUES)
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-30])
+    with pytest.raises(UserError, match=r"a.png is cut short: the end of the PNG is missing"):
+        open_image(tmp_path / "a.png")
+
+
+def test_writes_are_checked(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", VALUES)
+    image = open_image(tmp_path / "a.npy")
+    with create(tmp_path / "b.tif", image, dtype=F4, overwrite=False) as writer:
+        with pytest.raises(ValueError, match=r"\(3, 3\) values for a region of \(20, 30\)"):
+            writer.write((), np.zeros((3, 3), np.float32))
+        writer.write((), image.read())
+    with pytest.raises(IndexError, match="step 1"):
+        image.read((slice(None, None, 2),))
+    with pytest.raises(UserError, match=r"images can't be written as '\.jpg'"):
+        create(tmp_path / "b.jpg", image, dtype=F4, overwrite=False)
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "a.npy", VALUES)
+    image = open_image(tmp_path / "a.npy")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(UserError, match=r"x/b.tif can't be written: No space left on device\."):
+        create(tmp_path / "x" / "b.tif", image, dtype=F4, overwrite=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npy"]
+
+
+@pytest.mark.parametrize(
+    "end", [".tif", ".ome.tif", ".png", ".npy", ".mrc", ".nii", ".nii.gz", ".h5"]
+)
+def test_damage_is_told_and_never_a_traceback(end: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", VALUES)
+    image = open_image(tmp_path / "a.npy")
+    dtype = np.dtype(np.uint16)
+    with create(tmp_path / f"good{end}", image, dtype=dtype, overwrite=False) as writer:
+        writer.write((), VALUES)
+    good = (tmp_path / f"good{end}").read_bytes()
+
+    @settings(max_examples=60, deadline=None, derandomize=True)
+    @given(st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), max_size=4), st.data())
+    def holds(changes: list[tuple[int, int]], data: st.DataObject) -> None:
+        broken = bytearray(good)
+        for place, value in changes:
+            broken[place % len(broken)] = value
+        path = tmp_path / f"broken{end}"
+        path.write_bytes(broken[: data.draw(st.sampled_from([None, 40, 350, len(good) // 2]))])
+        with suppress(UserError):
+            open_image(path).read((slice(0, 2),))
+
+    holds()
