@@ -12,6 +12,7 @@ import numpy as np
 
 from bioreco.data.image import DamageTold, Image, Pixels, check_shape_and_type
 from bioreco.data.raw import Raw, Transposed
+from bioreco.data.tiffchain import check_chain
 from bioreco.data.tiffmeta import describe
 from bioreco.data.tiffpages import Layout, Page, TiffPages
 from bioreco.data.tiffwrite import create_tiff
@@ -71,6 +72,7 @@ def _opened(path: Path) -> Iterator[Any]:
     logger = logging.getLogger("tifffile")
     before = logger.disabled
     logger.disabled = True
+    check_chain(path)
     try:
         with DamageTold(path.name, "read as TIFF"), tifffile.TiffFile(path) as tif:
             if not tif.series or not {"Y", "X"} <= set(tif.series[0].axes):

@@ -169,3 +169,21 @@ def test_types_a_dialect_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="OME-TIFF has no axis for independent images"):
         create(tmp_path / "d.ome.tif", open_image(tmp_path / "c.tif"), dtype=F4, overwrite=False)
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_pages_that_run_in_a_circle_are_told(bigtiff: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as tif:
+        for _ in range(4):
+            tif.write(np.zeros((9, 9), np.uint8), contiguous=False)
+    assert open_image(path).shape == (4, 9, 9)
+    with tifffile.TiffFile(path) as tif:
+        second, last = tif.pages[1].offset, tif.pages[3].aspage()
+        count, entry, width = (8, 20, 8) if bigtiff else (2, 12, 4)
+        link = last.offset + count + entry * len(last.tags)
+    data = bytearray(path.read_bytes())
+    data[link : link + width] = second.to_bytes(width, "little")
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"a.tif is damaged: its pages run in a circle"):
+        open_image(path)
