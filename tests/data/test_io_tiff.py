@@ -176,7 +176,7 @@ def test_pages_that_run_in_a_circle_are_told(bigtiff: bool, tmp_path: Path) -> N
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path, bigtiff=bigtiff) as tif:
         for _ in range(4):
-            tif.write(np.zeros((9, 9), np.uint8), contiguous=False)
+            tif.write(np.zeros((9, 9), np.uint8), contiguous=False, metadata=None)
     assert open_image(path).shape == (4, 9, 9)
     with tifffile.TiffFile(path) as tif:
         second, last = tif.pages[1].offset, tif.pages[3].aspage()
