@@ -117,8 +117,9 @@ def open_nifti(path: Path) -> Image:
 
 def _read_header(path: Path) -> Any:
     import nibabel
+    from nibabel.imageglobals import LoggingOutputSuppressor
 
-    with open_stream(path) as file:
+    with open_stream(path) as file, LoggingOutputSuppressor():
         size = file.read(4)
         file.seek(0)
         second = 540 in (int.from_bytes(size, "little"), int.from_bytes(size, "big"))

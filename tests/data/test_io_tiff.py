@@ -41,14 +41,14 @@ WAYS: list[dict[str, Any]] = [
 def test_every_cut_and_compression(way: dict[str, Any], code: str, tmp_path: Path) -> None:
     values = RNG.integers(0, 120, (3, 41, 53)).astype(code)
     way = dict(way)
-    if way.get("compression") == "packbits" and code != "u1":
-        pytest.skip("PackBits is for bytes")
+    if way.get("compression") == "packbits":
+        values = values.astype(np.uint8)
     path = tmp_path / "a.tif"
     file = {key: way.pop(key) for key in ("bigtiff", "byteorder") if key in way}
     with tifffile.TiffWriter(path, **file) as tif:
         tif.write(values, photometric="minisblack", **way)
     image = open_image(path)
-    assert (image.axes, image.dtype) == ("IYX", np.dtype(code))
+    assert (image.axes, image.dtype) == ("IYX", values.dtype)
     np.testing.assert_array_equal(image.read(), values)
     index = (slice(1, 3), slice(9, 30), slice(30, 50))
     np.testing.assert_array_equal(image.read(index), values[index])
