@@ -131,7 +131,10 @@ def _read_header(path: Path) -> Any:
 
 
 def _spacing(header: Any, count: int) -> tuple[dict[str, float], dict[str, str]]:
-    length, duration = header.get_xyzt_units()
+    try:
+        length, duration = header.get_xyzt_units()
+    except KeyError:  # a code that the standard doesn't know
+        return {}, {}
     length = {"micron": "um", "meter": "m"}.get(length, length)
     spacing: dict[str, float] = {}
     units: dict[str, str] = {}

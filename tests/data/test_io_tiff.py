@@ -187,3 +187,20 @@ def test_pages_that_run_in_a_circle_are_told(bigtiff: bool, tmp_path: Path) -> N
     path.write_bytes(data)
     with pytest.raises(UserError, match=r"a.tif is damaged: its pages run in a circle"):
         open_image(path)
+
+
+def test_tiles_that_were_left_out_are_filled(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    values = RNG.integers(1, 255, (32, 48), np.uint8)
+    tifffile.imwrite(path, values, tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(path) as tif:
+        sizes = tif.pages[0].tags["TileByteCounts"]
+        starts = tif.pages[0].tags["TileOffsets"]
+    with path.open("r+b") as file:
+        for tag in (sizes, starts):
+            file.seek(tag.valueoffset + (tag.dtype.value == 4) * 4 + (tag.dtype.value == 3) * 2)
+            file.write(bytes(2 if tag.dtype.value == 3 else 4))
+    truth = values.copy()
+    truth[:16, 16:32] = 0
+    np.testing.assert_array_equal(open_image(path).read(), truth)
+    np.testing.assert_array_equal(tifffile.imread(path), truth)
