@@ -13,6 +13,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bioreco.data import raw
 from bioreco.data.formats import check_distinct, create, find_images, open_image, result_path
 from bioreco.data.paths import ENDINGS, ending, split_dataset
 from bioreco.errors import UserError
@@ -275,3 +276,20 @@ def test_damage_is_told_and_never_a_traceback(end: str, tmp_path: Path) -> None:
             open_image(path).read((slice(0, 2),))
 
     holds()
+
+
+@pytest.mark.parametrize("span", [1, 40, 100, 700, 10**6])
+def test_wide_regions_are_read_and_written_in_pieces(
+    span: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.arange(2 * 3 * 7 * 11, dtype=np.int16).reshape(2, 3, 7, 11)
+    np.save(tmp_path / "a.npy", values)
+    monkeypatch.setattr(raw, "_SPAN", span)
+    image = open_image(tmp_path / "a.npy", axes="TZYX")
+    index = (slice(0, 2), slice(1, 3), slice(2, 6), slice(3, 4))
+    np.testing.assert_array_equal(image.read(index), values[index])
+    with create(tmp_path / "b.npy", image, dtype=image.dtype, overwrite=False) as writer:
+        for start, stop in ((0, 5), (5, 11)):
+            part = (slice(None), slice(None), slice(None), slice(start, stop))
+            writer.write(part, values[part])
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), values)
