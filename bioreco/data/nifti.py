@@ -25,6 +25,7 @@ from bioreco.data.image import (
     times,
 )
 from bioreco.data.packed import open_stream, raw_or_packed
+from bioreco.data.quiet import quiet
 from bioreco.data.raw import Raw
 from bioreco.data.units import convert, plain_unit
 from bioreco.errors import UserError
@@ -117,9 +118,8 @@ def open_nifti(path: Path) -> Image:
 
 def _read_header(path: Path) -> Any:
     import nibabel
-    from nibabel.imageglobals import LoggingOutputSuppressor
 
-    with open_stream(path) as file, LoggingOutputSuppressor():
+    with open_stream(path) as file, quiet("nibabel.global"):
         size = file.read(4)
         file.seek(0)
         second = 540 in (int.from_bytes(size, "little"), int.from_bytes(size, "big"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bioreco.data.image import DamageTold, Image, Pixels, check_shape_and_type
+from bioreco.data.quiet import quiet
 from bioreco.data.raw import Raw, Transposed
 from bioreco.data.tiffchain import check_chain
 from bioreco.data.tiffmeta import describe
@@ -70,17 +70,15 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open with tifffile; damage becomes one plain line and tifffile's own log is silent."""
     import tifffile
 
-    logger = logging.getLogger("tifffile")
-    before = logger.disabled
-    logger.disabled = True
     check_chain(path)
-    try:
-        with DamageTold(path.name, "read as TIFF"), tifffile.TiffFile(path) as tif:
-            if not tif.series or not {"Y", "X"} <= set(tif.series[0].axes):
-                raise UserError(f"{path.name} is a TIFF file without an image in it.")
-            yield tif
-    finally:
-        logger.disabled = before
+    with (
+        quiet("tifffile"),
+        DamageTold(path.name, "read as TIFF"),
+        tifffile.TiffFile(path) as tif,
+    ):
+        if not tif.series or not {"Y", "X"} <= set(tif.series[0].axes):
+            raise UserError(f"{path.name} is a TIFF file without an image in it.")
+        yield tif
 
 
 def _dtype(series: Any) -> np.dtype[Any]:

@@ -74,3 +74,16 @@ def test_nifti_short_or_of_a_type_it_cannot_hold(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"a.nii is cut short: it ends at byte {len(data) - 1}, its pixels at byte {len(data)}."
     )
+
+
+def test_an_odd_header_is_read_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nibabel.save(nibabel.Nifti1Image(np.ones((5, 6, 7), np.int16), None), tmp_path / "a.nii")
+    data = bytearray((tmp_path / "a.nii").read_bytes())
+    data[80:84] = np.float32(-1).tobytes()
+    data[123] = 6
+    (tmp_path / "a.nii").write_bytes(data)
+    image = open_image(tmp_path / "a.nii")
+    assert (image.axes, image.spacing) == ("ZYX", {})
+    assert capfd.readouterr() == ("", "")
