@@ -102,7 +102,9 @@ def find(target: str, path: str, trusted: Sequence[str] = ()) -> Callable[..., A
     found = _import(target, path)
     home = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
     if not callable(found) or not _within(home, allowed):
-        raise ConfigError(f"{path}._target_: '{target}' is no class or function of {allowed}.")
+        raise ConfigError(
+            f"{path}._target_: '{target}' names no class or function of {' or '.join(allowed)}."
+        )
     return cast(Callable[..., Any], found)
 
 

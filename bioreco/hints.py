@@ -26,8 +26,8 @@ class ConfigError(UserError):
 def fit(value: Any, hint: Any, path: str) -> Any:
     """Check a plain value against a type hint and convert it where nothing is lost.
 
-    A whole number becomes a float where one is asked for, a list a tuple, and a text a `Path`;
-    hints that say more than plain data can hold are left to the constructor.
+    Whole numbers and floats become each other, a list a tuple, and a text a `Path`; hints that
+    say more than plain data can hold are left to the constructor.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
@@ -52,6 +52,8 @@ def _wrong(value: Any, wanted: str, path: str) -> ConfigError:
 def _fit_plain(value: Any, hint: type, path: str) -> Any:
     if hint is float and type(value) is int:
         return float(value)
+    if hint is int and type(value) is float and value.is_integer():
+        return int(value)
     if hint is Path and isinstance(value, str):
         return Path(value)
     if type(value) is not hint:

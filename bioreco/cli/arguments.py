@@ -27,6 +27,7 @@ FLAGS = (
     "--experimental-rerun",
 )
 INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
+CFG = {"job", "hydra", "all"}
 PATH_KEYS = {"run", "reference", "checkpoint", "output.path", "data.root"}
 
 _OVERRIDE = re.compile(r"(\+{1,2}|~)?[A-Za-z_$][\w$.@/:-]*=|~[A-Za-z_][\w.@/:-]*$")
@@ -139,7 +140,11 @@ def _take_flag(flag: str, rest: Iterator[str], found: Arguments) -> None:
         found.output = given
         return
     if name == "--config-dir":
-        found.config_dir = given
+        given = found.config_dir = str(Path(given).expanduser())
+        if not Path(given).is_dir():
+            raise UserError(f"--config-dir {given}: there is no such folder.")
+    if name == "--cfg" and given not in CFG:
+        raise UserError(f"--cfg needs one of {', '.join(sorted(CFG))} behind it.")
     found.flags += [name, given]
 
 

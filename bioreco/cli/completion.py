@@ -110,7 +110,8 @@ def _values(command: str, done: Sequence[str], last: str, compose: Compose) -> l
     command = "train" if command == "resume" else command
     words = [word for word in given.overrides if " " not in word]
     offers = compose(command, flags, " ".join([*words, last]))
-    return [offer for offer in offers if last.startswith("hydra") or not offer.startswith("hydra")]
+    hidden = ("hydra",) if not last.startswith("hydra") else ()
+    return [offer for offer in offers if offer and not offer.startswith(hidden)]
 
 
 def _fits(last: str, group: str, name: str) -> bool:

@@ -69,8 +69,6 @@ def show(words: Sequence[str], own: Path | None = None) -> str:
     own : Path, optional
         A folder of the user's own configurations; what comes from it is marked.
     """
-    if own is not None and not own.is_dir():
-        raise UserError(f"--config-dir {own}: there is no such folder.")
     found = groups([config_dir(), *([own] if own else [])])
     chosen = [named(word, [*dict.fromkeys([*found, *HEADINGS])]) for word in words] or list(found)
     return "\n\n".join(_section(group, found.get(group, {}), own) for group in chosen)

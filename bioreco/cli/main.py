@@ -6,6 +6,7 @@ words come at once.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -85,8 +86,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         _dispatch(words)
     except UserError as error:
-        if not follower():
-            print(f"bioreco {command}".rstrip() + f": {error}", file=sys.stderr)
+        rank = f"[rank {os.environ['RANK']}] " if follower() else ""
+        print(f"{rank}bioreco {command}".rstrip() + f": {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
@@ -147,7 +148,7 @@ def _list(given: arguments.Arguments) -> None:
         print("usage: bioreco list [GROUP ...] [--config-dir DIR]\n")
         print("GROUP: " + ", ".join(listing.HEADINGS))
         return
-    own = Path(given.config_dir).expanduser() if given.config_dir else None
+    own = Path(given.config_dir) if given.config_dir else None
     print(listing.show([*given.files, *given.overrides], own))
 
 

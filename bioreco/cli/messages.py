@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError
 from yaml import YAMLError
 
+from bioreco.cli.listing import HEADINGS
 from bioreco.errors import nearest
 
 NEEDED = {
@@ -73,6 +74,8 @@ def friendly(error: BaseException) -> str:
 def no_such_key(key: str, parent: DictConfig) -> str:
     """Name the nearest option: the same name elsewhere, or a similar one here."""
     known = [str(name) for name in parent]
+    if key in HEADINGS and key not in known:
+        return f"there is no {key} to choose here."
     prefix, dot, leaf = key.rpartition(".")
     elsewhere = [name for name in _keys(parent._get_root()) if name.rpartition(".")[2] == leaf]
     near = f" Did you mean '{elsewhere[0]}'?" if elsewhere else nearest(leaf, known)

@@ -87,7 +87,7 @@ class Task:
             if str(group).split("/")[0] != "hydra"
         }
         words = cast(list[str], OmegaConf.to_container(told.overrides.task))  # as typed
-        overrides = tuple(word for word in words if not word.startswith("+hydra="))
+        overrides = tuple(word for word in words if not word.startswith(("hydra=", "+hydra=")))
         if self.origin:
             choices = dict(self.origin.choices)
             overrides = self.origin.overrides + overrides

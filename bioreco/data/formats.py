@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -133,12 +134,16 @@ def create(
     temporary = temporary_name(file)
     target = Path(f"{file}:{dataset}") if dataset else file
     extra = {"overwrite": overwrite} if kind == "hdf5" else {}
+    folders = [folder for folder in file.parents if not folder.exists()]
     try:
         with disk_told(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             sink: Sink = _room(kind, "create")(temporary, target, like, dtype, note, **extra)
     except BaseException:
         remove(temporary)
+        for folder in folders:
+            with suppress(OSError):
+                folder.rmdir()
         raise
     return Writer(file, temporary, sink, shape=like.shape, dtype=dtype)
 
@@ -170,8 +175,7 @@ def _recognised(path: Path) -> str:
             f"{path.name} isn't {_ROOMS[by_name].upper()}: its first bytes are {head[:8]!r}."
         )
     raise UserError(
-        f"{path.name} isn't an image that can be read (TIFF, PNG, NPY, MRC, NIfTI, HDF5,"
-        " OME-Zarr); export it as OME-TIFF."
+        f"{path.name} isn't an image that can be read (TIFF, PNG, NPY, MRC, NIfTI, HDF5, OME-Zarr)."
     )
 
 

@@ -37,19 +37,20 @@ class Raw:
         """The byte after the last pixel."""
         return self.offset + self.dtype.itemsize * math.prod(self.shape)
 
-    def _map(self, mode: str) -> Array:
+    def map(self, mode: str) -> Array:
+        """Return a memory map of the whole array."""
         return np.memmap(  # type: ignore[call-overload,no-any-return]
             self.path, self.dtype, mode, self.offset, self.shape, self.order
         )
 
     def read(self, index: Index) -> Array:
         """Return a copy of one region."""
-        values = self._map("r")[index]
+        values = self.map("r")[index]
         return native(np.array(values, order="C"))
 
     def write(self, index: Index, values: Array) -> None:
         """Store one region."""
-        self._map("r+")[index] = values
+        self.map("r+")[index] = values
 
     def close(self) -> None:
         """Nothing is open between calls."""

@@ -157,9 +157,10 @@ def _page(path: Path, page: Any, stored: np.dtype[Any]) -> Page | None:
         return None
     home = path if _home(page) == path.name else path.with_name(_home(page))
     offsets, counts = tuple(page.dataoffsets), tuple(page.databytecounts)
-    _check_end(home, max(o + c for o, c in zip(offsets, counts, strict=False)))
     joined = all(o + c == n for o, c, n in zip(offsets, counts, offsets[1:], strict=False))
     plain = page.is_final and joined and stored.kind != "b"
+    ends = [o + c for o, c in zip(offsets, counts, strict=False)]
+    _check_end(home, offsets[0] + page.nbytes if plain else max(ends))
     tables = page.jpegtables if int(page.keyframe.compression) in {6, 7} else None
     return Page(home, offsets, counts, offsets[0] if plain else None, tables)
 

@@ -94,7 +94,8 @@ def _meta(tif: Any, series: Any, kind: str) -> TiffMeta:
     resolution = None
     if x is not None and y is not None and _fraction(x.value) and _fraction(y.value):
         resolution = (tuple(x.value), tuple(y.value))
-    unit = page.tags.get("ResolutionUnit")
+    tag = page.tags.get("ResolutionUnit")
+    unit = int(tag.value) if tag is not None and resolution is not None else 1
     date = page.tags.get("DateTime")
     return TiffMeta(
         kind=kind,
@@ -103,7 +104,7 @@ def _meta(tif: Any, series: Any, kind: str) -> TiffMeta:
         imagej=dict(tif.imagej_metadata or {}) if kind == "imagej" else {},
         shaped=_shaped(tif) if kind == "plain" else {},
         resolution=resolution,
-        resolution_unit=int(unit.value) if unit is not None else 1,
+        resolution_unit=unit,
         colormap=page.colormap if int(page.photometric) == 3 else None,
         tags={code: str(text) for code, text in texts.items() if text},
         datetime=str(date.value) if date is not None else "",
@@ -149,8 +150,10 @@ def _calibration(
 
 def _pixel_size(meta: TiffMeta) -> dict[str, float]:
     if meta.resolution is None:
-        return {}
+        return {"Y": 1.0, "X": 1.0} if meta.kind == "imagej" else {}  # as ImageJ has it
     (xn, xd), (yn, yd) = meta.resolution
+    if meta.resolution_unit in {2, 3} and (xn, yn) == (xd, yd):
+        return {}  # one pixel an inch or a centimetre: nobody measured that
     return {"Y": _round(yd / yn), "X": _round(xd / xn)}
 
 

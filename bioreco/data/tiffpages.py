@@ -13,9 +13,11 @@ import numpy as np
 
 from bioreco.data.image import Array, Index, region_shape
 from bioreco.data.raw import Raw
+from bioreco.data.shelf import Shelf
 
 _JPEG = {6, 7, 34892, 33007}
 _CACHE_BYTES = 64 * 2**20
+_LARGE = 2**20
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class TiffPages:
     """The pixels of a TIFF series that isn't one uncompressed block.
 
     Decoded strips and tiles are kept in a small cache, so that neighbouring regions don't decode
-    them again.
+    them again. Large ones, as of files whose pages are one strip, go from there to a temporary
+    file.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class TiffPages:
         self.layout = layout
         self._cache: OrderedDict[tuple[int, int], Array] = OrderedDict()
         self._cached = 0
+        self._shelf = Shelf()
 
     def __reduce__(self) -> tuple[Callable[[Path], Any], tuple[Path]]:
         """Pickle as the path: worker processes open the file anew."""
@@ -160,16 +164,21 @@ class TiffPages:
         target[corner[0] - region[0].start, *goal] = values[tuple(source)]
 
     def _decoded(self, page: Page, number: int, segment: int) -> tuple[tuple[int, ...], Array]:
-        corner = self._corner(segment)
-        key = (number, segment)
+        """Return where a strip or tile lies, and its pixels."""
+        corner, key = self._corner(segment), (number, segment)
         if key in self._cache:
             self._cache.move_to_end(key)
-            return corner, self._cache[key]
-        values = self._decode(page, segment)
-        self._cache[key] = values
-        self._cached += values.nbytes
+        elif key in self._shelf:
+            return corner, self._shelf[key]
+        else:
+            self._cache[key] = self._decode(page, segment)
+            self._cached += self._cache[key].nbytes
+        values = self._cache[key]
         while self._cached > _CACHE_BYTES and len(self._cache) > 1:
-            self._cached -= self._cache.popitem(last=False)[1].nbytes
+            oldest, dropped = self._cache.popitem(last=False)
+            self._cached -= dropped.nbytes
+            if dropped.nbytes >= _LARGE:
+                self._shelf[oldest] = dropped
         return corner, values
 
     def _corner(self, segment: int) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -65,12 +65,13 @@ def _kind(target: Path, like: Image, dtype: np.dtype[Any], meta: TiffMeta | None
                 f"{target.name}: OME-TIFF can't hold {dtype} pixels; write an ordinary .tif."
             )
         return "ome"
-    ordered = "".join(axis for axis in "TZCYX" if axis in like.axes) == like.axes
-    if not ordered or code not in _IMAGEJ_TYPES:
+    ordered = "".join(axis for axis in "TZCYXS" if axis in like.axes) == like.axes
+    colour = "S" in like.axes and (code != "u1" or like.size("S") != 3)
+    if not ordered or colour or code not in _IMAGEJ_TYPES:
         return "plain"
     if meta is None or (meta.kind == "plain" and not meta.shaped and not meta.description):
         told = bool(like.spacing) and (meta is None or "Z" in like.spacing or "T" in like.spacing)
-        stack = len(like.axes) > 2
+        stack = len(like.axes.rstrip("S")) > 2
         return "imagej" if told or stack else "plain"
     return meta.kind
 
@@ -87,7 +88,7 @@ def _common(like: Image, meta: TiffMeta | None, dtype: np.dtype[Any]) -> dict[st
         colour = like.size("S") in {3, 4} and (meta is None or photometric not in {0, 1})
         options["photometric"] = "rgb" if colour else "minisblack"
         options["planarconfig"] = "contig"
-    elif meta is not None and dtype == np.uint8 and np.shape(meta.colormap) == (3, 256):
+    elif dtype == np.uint8 and _is_tinted(meta):
         options["photometric"], options["colormap"] = "palette", meta.colormap
     else:
         options["photometric"] = "miniswhite" if photometric == 0 else "minisblack"
@@ -106,12 +107,19 @@ def _common(like: Image, meta: TiffMeta | None, dtype: np.dtype[Any]) -> dict[st
     return options
 
 
+def _is_tinted(meta: TiffMeta | None) -> TypeGuard[TiffMeta]:
+    """Tell whether a file outside ImageJ shows its intensities through a colour table."""
+    return meta is not None and meta.kind != "imagej" and np.shape(meta.colormap) == (3, 256)
+
+
 def _imagej(like: Image, meta: TiffMeta | None, size: int) -> dict[str, Any]:
     """Return ImageJ's metadata: the source's own, or made from axes and spacing."""
     derived = {"ImageJ", "images", "channels", "slices", "frames", "order", "colormapped"}
     kept: dict[str, Any] = {}
     if meta is not None and meta.kind == "imagej":
         kept = {key: value for key, value in meta.imagej.items() if key not in derived}
+        if np.shape(meta.colormap) == (3, 256):
+            kept.setdefault("LUTs", [(meta.colormap >> 8).astype(np.uint8)])
     else:
         kept = _calibration(like)
     kept["axes"] = like.axes

@@ -1,0 +1,180 @@
+"""The patches that training draws: where there is signal, turned and mirrored, some pixels kept.
+
+Every patch is a function of one seed, so that training can be stopped and resumed anywhere.
+One pixel in a hundred is never a target of training: validation predicts those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioreco.errors import UserError
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Sample = dict[str, Any]
+
+HELD = 0.01
+SMALLEST = 16  # pixels along y and x that a patch needs
+COARSE = 4  # pixels averaged along y and x before signal is looked for
+VALIDATION_PIXELS = 2**18
+VALIDATION_SIDE = 256
+AUGMENTATIONS = ("turn", "mirror", "none")
+
+
+class Patches:
+    """Random patches of blocks.
+
+    Parameters
+    ----------
+    blocks
+        Images or parts of them, (c, [z,] y, x) on the network's scale; pixels that are not finite
+        are never targets, and read as 0.
+    patch
+        Size of a patch along its spatial axes.
+    augment
+        "turn": by 90 degrees and mirrored in the plane, stacks also along z; "mirror": mirrored
+        only, for noise or structure with a direction; "none".
+
+    """
+
+    def __init__(self, blocks: Sequence[Array], patch: Sequence[int], augment: str) -> None:
+        self.patch = tuple(patch)
+        self.augment = augment
+        valid = [np.isfinite(block) for block in blocks]
+        self.blocks = [
+            np.where(ok, b, 0).astype(np.float32) for ok, b in zip(valid, blocks, strict=True)
+        ]
+        chosen = [
+            np.random.default_rng([7, k]).random(block.shape, dtype=np.float32) < HELD
+            for k, block in enumerate(blocks)
+        ]
+        self.held: list[Mask] = [c & ok for c, ok in zip(chosen, valid, strict=True)]
+        self.target: list[Mask] = [~c & ok for c, ok in zip(chosen, valid, strict=True)]
+        self._cells = [self._corners(block) for block in self.blocks]
+        weight = np.concatenate(
+            [_signal(b, c, self.patch) for b, c in zip(self.blocks, self._cells, strict=True)]
+        )
+        self._owner = np.repeat(np.arange(len(blocks)), [len(c) for c in self._cells])
+        self._corner = np.concatenate(self._cells)
+        uniform = np.full(len(weight), 1 / len(weight))
+        signal = weight / weight.sum() if weight.sum() > 0 else uniform
+        self._cumulated = np.cumsum(0.5 * uniform + 0.5 * signal)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __getitem__(self, draw: tuple[int, int]) -> Sample:
+        """Return the patch of a draw (index, seed); it depends on the seed alone."""
+        seed = draw[1]
+        rng = np.random.default_rng(seed)
+        cell = int(np.searchsorted(self._cumulated, rng.random() * self._cumulated[-1]))
+        cell = min(cell, len(self._corner) - 1)
+        block = int(self._owner[cell])
+        size = self.blocks[block].shape[1:]
+        step = [max(1, p // 2) for p in self.patch]
+        region = tuple(
+            slice(a, a + p)
+            for a, p in (
+                (int(min(c + rng.integers(s), n - p)), p)
+                for c, s, n, p in zip(self._corner[cell], step, size, self.patch, strict=True)
+            )
+        )
+        turn = _turner(rng, self.augment, len(size))
+        parts = (self.blocks[block], self.target[block], self.held[block])
+        y, target, held = (np.ascontiguousarray(turn(part[:, *region])) for part in parts)
+        return {"y": y, "target": target, "held": held, "seed": np.int64(seed >> 1)}
+
+    def validation(self) -> list[Sample]:
+        """Return fixed crops, each a batch of one, whose held pixels are to be predicted."""
+        crops, pixels = [], 0
+        for block in np.random.default_rng(11).permutation(len(self.blocks)):
+            size = self.blocks[block].shape[1:]
+            crop = [
+                min(n // p * p, max(VALIDATION_SIDE // p, 1) * p)
+                for n, p in zip(size, self.patch, strict=True)
+            ]
+            region = tuple(
+                slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(size, crop, strict=True)
+            )
+            parts = {"y": self.blocks, "target": self.target, "held": self.held}
+            sample: Sample = {
+                key: part[block][None, :, *region].copy() for key, part in parts.items()
+            }
+            crops.append(sample | {"seed": np.array([len(crops)], dtype=np.int64)})
+            pixels += int(np.prod(crop))
+            if pixels >= VALIDATION_PIXELS:
+                break
+        return crops
+
+    def _corners(self, block: Array) -> NDArray[np.int64]:
+        """Return the corners of half-overlapping cells (n, dims) that cover a block."""
+        steps = [
+            np.arange(0, max(n - p, 0) + 1, max(1, p // 2))
+            for n, p in zip(block.shape[1:], self.patch, strict=True)
+        ]
+        return np.stack([g.ravel() for g in np.meshgrid(*steps, indexing="ij")], axis=1)
+
+
+def _signal(block: Array, corners: NDArray[np.int64], patch: Sequence[int]) -> NDArray[np.float64]:
+    """Return how much each cell varies after averaging away the finest scale and its noise."""
+    plane = block.mean(axis=0)
+    fine = [1] * (plane.ndim - 2) + [COARSE, COARSE]
+    cut = plane[tuple(slice(0, n // f * f) for n, f in zip(plane.shape, fine, strict=True))]
+    split = [part for n, f in zip(cut.shape, fine, strict=True) for part in (n // f, f)]
+    coarse = cut.reshape(split).mean(axis=tuple(range(1, 2 * plane.ndim, 2)))
+    out = np.empty(len(corners))
+    for i, corner in enumerate(corners):
+        region = tuple(
+            slice(c // f, max((c + p) // f, c // f + 1))
+            for c, p, f in zip(corner, patch, fine, strict=True)
+        )
+        out[i] = coarse[region].std()
+    return out
+
+
+def _turner(rng: np.random.Generator, augment: str, dims: int) -> Any:
+    """Draw a mirroring, and where asked a quarter turn, that is applied to (c, [z,] y, x)."""
+    if augment == "none":
+        return lambda a: a
+    mirrored = [axis + 1 for axis in range(dims) if rng.random() < 0.5]
+    turned = augment == "turn" and rng.random() < 0.5
+    return lambda a: np.flip(a.swapaxes(-1, -2) if turned else a, mirrored)
+
+
+def patch_size(
+    sizes: Sequence[Sequence[int]], wanted: int, names: Sequence[str]
+) -> tuple[int, ...]:
+    """Settle the size of a patch that fits every image.
+
+    Parameters
+    ----------
+    sizes
+        Spatial size of each image, ([z,] y, x).
+    wanted
+        Pixels along y and x; stacks take as many slices as there are, at most a quarter of it.
+    names
+        What to call the images in a message.
+
+    Raises
+    ------
+    UserError
+        If an image is too small to learn from.
+
+    """
+    if wanted < SMALLEST or wanted % SMALLEST:
+        raise UserError(f"data.patch={wanted}: a multiple of {SMALLEST} pixels")
+    for size, name in zip(sizes, names, strict=True):
+        if min(size[-2:]) < SMALLEST:
+            raise UserError(
+                f"{name} is {size[-2]} x {size[-1]} pixels: at least"
+                f" {SMALLEST} x {SMALLEST} are needed to learn from"
+            )
+    side = min(wanted, *[n for size in sizes for n in size[-2:]]) // SMALLEST * SMALLEST
+    if len(sizes[0]) == 2:
+        return (side, side)
+    return (min(wanted // 4, *[size[0] for size in sizes]), side, side)

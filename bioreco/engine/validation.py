@@ -1,0 +1,54 @@
+"""Validation: the loss on pixels that are never trained on, and a picture to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from bioreco.engine.journal import Journal
+from bioreco.engine.pictures import picture
+from bioreco.engine.runtime import Runtime
+from bioreco.engine.sampler import Samples, tensors
+from bioreco.methods.method import Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@torch.no_grad()
+def validate(
+    method: Method,
+    samples: Samples,
+    runtime: Runtime,
+    log: Journal,
+    step: int,
+    floor: float | None,
+) -> dict[str, float]:
+    """Average the method's validation losses over fixed batches with fixed masks.
+
+    Parameters
+    ----------
+    method, samples, runtime
+        What is validated, on what, where.
+    log, step
+        Where the picture goes: the first batch and its reconstruction.
+    floor
+        The part of the loss that is noise; `val/excess` is the loss without it.
+
+    """
+    totals: dict[str, list[Tensor]] = {}
+    for number, batch in enumerate(samples.validation()):
+        on_device = tensors(batch, runtime.device)
+        torch.manual_seed(number)
+        with runtime.autocast():
+            for key, loss in method.validate(on_device).items():
+                totals.setdefault(f"val/{key}", []).append(loss)
+            if number == 0:
+                mean = method.reconstruct(on_device).mean
+                y, x = (t[0, 0].float().cpu().numpy() for t in (on_device["y"], mean))
+                log.picture("reconstruction", step, picture(y, x))
+    values = {key: float(torch.stack(losses).mean()) for key, losses in totals.items()}
+    if floor is not None and "val/mse" in values:
+        values |= {"val/noise_floor": floor, "val/excess": values["val/mse"] - floor}
+    return values

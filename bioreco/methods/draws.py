@@ -1,0 +1,51 @@
+"""Random numbers by counter: the same sample draws the same numbers wherever it is trained.
+
+Masks come from the seed that each sample carries, not from a generator's state. So a step can be
+replayed alone, a stopped run goes on bit for bit, and two processes that share a batch draw what
+one process would have drawn, on a CPU or a GPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# The constants of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), as signed 64-bit integers.
+_GAMMA = 0x9E3779B97F4A7C15 - (1 << 64)
+_MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
+_MIX_2 = 0x94D049BB133111EB - (1 << 64)
+
+
+def uniform(seeds: Tensor, count: int, stream: int = 0) -> Tensor:
+    """Draw `count` numbers for each seed.
+
+    Parameters
+    ----------
+    seeds
+        One integer for each sample (b,), int64.
+    count
+        How many numbers each sample draws.
+    stream
+        Another stream is another, independent draw from the same seeds.
+
+    Returns
+    -------
+    Tensor
+        (b, count), float64, uniform in [0, 1).
+
+    """
+    start = _scramble(seeds + _GAMMA * (stream + 1))
+    counter = torch.arange(count, dtype=torch.int64, device=seeds.device)
+    bits = _scramble(start[:, None] + _GAMMA * (counter + 1))
+    return _shift(bits, 11).to(torch.float64) * 2.0**-53
+
+
+def _scramble(z: Tensor) -> Tensor:
+    z = (z ^ _shift(z, 30)) * _MIX_1
+    z = (z ^ _shift(z, 27)) * _MIX_2
+    return z ^ _shift(z, 31)
+
+
+def _shift(z: Tensor, by: int) -> Tensor:
+    """Shift right, filling with zeros (torch's own shift of an int64 keeps the sign)."""
+    return (z >> by) & ((1 << (64 - by)) - 1)

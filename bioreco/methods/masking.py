@@ -1,0 +1,161 @@
+"""Hold some pixels out of a measurement, and fill the holes from their neighbours.
+
+Everything here works on (b, c, [z,] y, x), draws from the seeds the samples carry (one int64 per
+sample), and names the held-out pixels by an explicit mask, never by comparing values: a filled-in
+pixel that happens to equal its old value stays in the loss.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import reduce
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bioreco.methods import draws
+
+
+def stratified(y: Tensor, density: float, seeds: Tensor, *, joint: bool = False) -> Tensor:
+    """Choose one pixel in each box, so that the blind spots are random and nowhere crowded.
+
+    Parameters
+    ----------
+    y
+        Measurements (b, c, [z,] y, x).
+    density
+        Fraction of the pixels to choose. Box sides follow from it for the number of spatial axes
+        at hand: its square root in 2D, its cube root in 3D.
+    seeds
+        One seed for each sample (b,).
+    joint
+        Choose the same pixels in all channels; otherwise each channel has its own.
+
+    Returns
+    -------
+    Tensor
+        Mask of the shape of y, bool; at least one pixel for each sample and channel.
+
+    """
+    b, c, *size = y.shape
+    boxes = _boxes(size, density)
+    layers = 1 if joint else c
+    total = math.prod(boxes)
+    u = draws.uniform(seeds, layers * total * len(size)).view(b, layers, len(size), *boxes)
+    flat = torch.zeros((b, layers, *boxes), dtype=torch.int64, device=y.device)
+    for axis, (pixels, count) in enumerate(zip(size, boxes, strict=True)):
+        corner = torch.arange(count, device=y.device).view([-1] + [1] * (len(size) - axis - 1))
+        flat = flat * pixels + ((corner + u[:, :, axis]) * (pixels / count)).long()
+    mask = torch.zeros((b, layers, math.prod(size)), dtype=torch.bool, device=y.device)
+    mask.scatter_(2, flat.flatten(2), True)
+    return mask.view(b, layers, *size).expand_as(y)
+
+
+def _boxes(size: list[int], density: float) -> list[int]:
+    """Count the boxes along each axis; what a short axis can't take, the others make up for."""
+    boxes: list[int] = []
+    for axis, pixels in enumerate(size):
+        rest = len(size) - axis
+        wanted = density * math.prod(size[axis:]) * math.prod(size[:axis]) / math.prod(boxes)
+        volume = math.prod(size[axis:]) / max(wanted, 1.0)
+        boxes.append(min(pixels, max(1, round(pixels / volume ** (1 / rest)))))
+    return boxes
+
+
+def grid(y: Tensor, width: int, phase: Tensor) -> Tensor:
+    """Choose every `width`-th pixel along y and x: one of the width**2 sets of a partition.
+
+    In stacks every second slice is shifted by half a period, so that a chosen pixel has none of
+    its 26 neighbours chosen (for a width of at least 4).
+
+    Parameters
+    ----------
+    y
+        Measurements (b, c, [z,] y, x).
+    width
+        Period of the grid, in pixels.
+    phase
+        Which set of the partition, 0 to width**2 - 1, for each sample (b,).
+
+    """
+    row, column = (torch.arange(n, device=y.device) for n in y.shape[-2:])
+    if y.dim() == 5:
+        shift = (torch.arange(y.shape[2], device=y.device) % 2 * (width // 2))[:, None]
+        rows, columns = (row + shift)[:, :, None], (column + shift)[:, None, :]
+    else:
+        rows, columns = row[:, None], column[None, :]
+    phases = rows % width * width + columns % width
+    chosen = phases == phase.view(-1, *[1] * (y.dim() - 1))
+    return chosen.expand_as(y)
+
+
+def fill(y: Tensor, mask: Tensor, how: str, *, radius: int, seeds: Tensor) -> Tensor:
+    """Replace the masked pixels by something made of their neighbours, never of themselves.
+
+    Parameters
+    ----------
+    y
+        Measurements (b, c, [z,] y, x).
+    mask
+        The pixels to replace, of the same shape.
+    how
+        "uniform": a neighbour drawn at random; "mean" or "median" of the neighbours.
+    radius
+        The neighbours are those within this many pixels along each axis, without the centre;
+        the window is cut at the border of the image.
+    seeds
+        One seed for each sample (b,).
+
+    """
+    where = mask.nonzero(as_tuple=True)
+    values, valid = _neighbours(y, where, radius)
+    count = valid.sum(1)
+    if how == "uniform":
+        u = draws.uniform(seeds, y[0].numel(), stream=1).view_as(y)[where]
+        rank = (u * count).long()
+        pick = ((valid.cumsum(1) - 1) == rank[:, None]) & valid
+        filled = (values * pick).sum(1)
+    elif how == "mean":
+        filled = (values * valid).sum(1) / count.clamp(min=1)
+    else:
+        filled = values.masked_fill(~valid, torch.nan).nanmedian(1).values.nan_to_num()
+    return y.index_put(where, filled.to(y.dtype))
+
+
+def _neighbours(y: Tensor, where: tuple[Tensor, ...], radius: int) -> tuple[Tensor, Tensor]:
+    """Return the window of each pixel without its centre (n, w), and which lie in the image."""
+    size = y.shape[2:]
+    window = itertools.product(range(-radius, radius + 1), repeat=len(size))
+    offsets = torch.tensor([o for o in window if any(o)], device=y.device)
+    flat = where[0] * y.shape[1] + where[1]
+    index, valid = flat[:, None], torch.ones_like(flat, dtype=torch.bool)[:, None]
+    for axis, pixels in enumerate(size):
+        at = where[2 + axis][:, None] + offsets[:, axis]
+        valid = valid & (at >= 0) & (at < pixels)
+        index = index * pixels + at.clamp(0, pixels - 1)
+    return y.flatten()[index], valid
+
+
+def interpolate(y: Tensor, mask: Tensor) -> Tensor:
+    """Replace the masked pixels by the weighted mean of their nearest neighbours.
+
+    The weights fall off by half for each axis along which the neighbour is off; at the border
+    only neighbours within the image count.
+    """
+    dims = y.dim() - 2
+    line = torch.tensor([0.5, 1.0, 0.5], dtype=y.dtype, device=y.device)
+    kernel = reduce(torch.multiply, torch.meshgrid(*[line] * dims, indexing="ij")).clone()
+    kernel.view(-1)[3**dims // 2] = 0
+    convolve = functional.conv2d if dims == 2 else functional.conv3d
+    planes = y.reshape(-1, 1, *y.shape[2:])
+    total = convolve(planes, kernel[None, None], padding=1)
+    weight = convolve(torch.ones_like(planes[:1]), kernel[None, None], padding=1)
+    return torch.where(mask, (total / weight.clamp(min=1e-6)).view_as(y), y)
+
+
+def masked_mse(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error over the masked pixels of each sample, averaged over the samples."""
+    error = ((x.float() - y.float()) ** 2 * mask).flatten(1).sum(1)
+    return (error / mask.flatten(1).sum(1).clamp(min=1)).mean()

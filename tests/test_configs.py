@@ -1,0 +1,108 @@
+"""Laws for every configuration file, whichever are there: they compose, and they fit the code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from bioreco.build import find
+from bioreco.cli import folders  # noqa: F401  registers the resolver that folders are named by
+from bioreco.cli.listing import config_dir, describe, groups
+from bioreco.cli.main import COMMANDS
+from bioreco.hints import fit
+
+OPTIONS = [
+    (group, option, path)
+    for group, options in groups([config_dir()]).items()
+    for option, path in options.items()
+]
+PRIMARIES = [path.stem for path in sorted(config_dir().glob("*.yaml"))]
+ASIDE = {"_target_", "_partial_", "suits", "optim"}  # read by the program, not by the constructor
+each_option = pytest.mark.parametrize(
+    ("group", "option", "path"), OPTIONS, ids=[f"{group}={option}" for group, option, _ in OPTIONS]
+)
+
+
+@pytest.fixture(autouse=True)
+def hydra() -> Iterator[None]:
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        yield
+
+
+def nodes(node: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Find everything that is built, however deep."""
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield path, node
+        for key, value in node.items():
+            yield from nodes(value, f"{path}.{key}")
+
+
+def own_nodes(group: str, option: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    config = compose("train", [f"{group}={option}"])
+    plain = OmegaConf.to_container(config[group]) if group in config else {}
+    for path, node in nodes(plain, group):
+        if str(node["_target_"]).startswith("bioreco."):
+            yield path, node
+
+
+def test_every_command_has_a_primary_configuration():
+    commands = {name for name, command in COMMANDS.items() if command.run}
+    assert commands <= set(PRIMARIES)
+
+
+@pytest.mark.parametrize("primary", PRIMARIES)
+def test_a_primary_composes(primary):
+    config = compose(primary, return_hydra_config=True)
+    assert config.hydra.help.header.startswith(f"usage: bioreco {primary}")
+
+
+@each_option
+def test_an_option_composes_and_says_what_it_is(group, option, path):
+    assert isinstance(compose("train", [f"{group}={option}"]), DictConfig)
+    assert 0 < len(describe(path)) <= 100
+
+
+@each_option
+def test_an_option_lists_what_its_constructor_takes(group, option, path):
+    for place, node in own_nodes(group, option):
+        parameters = inspect.signature(find(node["_target_"], place)).parameters
+        assert set(node) - ASIDE <= set(parameters), place
+        left_out = [
+            name
+            for name, parameter in parameters.items()
+            if name not in node and parameter.default is not parameter.empty
+        ]
+        assert left_out == [], f"{place} does not show {left_out}"
+
+
+@each_option
+def test_an_option_shows_the_defaults_of_its_constructor(group, option, path):
+    if _extends(path):
+        pytest.skip("a variant differs from the defaults: that is its purpose")
+    for place, node in own_nodes(group, option):
+        call = find(node["_target_"], place)
+        hints = get_type_hints(call.__init__ if inspect.isclass(call) else call)
+        for name, parameter in inspect.signature(call).parameters.items():
+            value = node.get(name, "???")
+            if parameter.default is parameter.empty or _is_open(value):
+                continue
+            assert fit(value, hints.get(name, Any), name) == parameter.default, f"{place}.{name}"
+
+
+def _extends(path: Path) -> bool:
+    """Whether an option builds on another of its group, or mounts others, through defaults."""
+    defaults = OmegaConf.load(path).get("defaults", [])
+    return any(isinstance(entry, str) and entry != "_self_" for entry in defaults)
+
+
+def _is_open(value: Any) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, str) and ("${" in value or value == "???")
+    )
