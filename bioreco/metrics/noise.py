@@ -136,8 +136,8 @@ def estimate_noise(frame: ArrayLike, *more: ArrayLike) -> Noise:
         for region in noise_blocks.tiles(volume.shape, budget)
     ]
     known = limits(parts)
-    if known.constant:
-        return _plain(known, sigma=0.0 if known.missing < 1 else math.nan)
+    if known.constant or known.missing == 1:
+        return _plain(known, sigma=0.0 if known.constant else math.nan)
     if min(min(volume.shape[1:]) for volume in volumes) < SMALLEST:
         return _plain(known, sigma=_rough(parts))
     measured = _measure(parts, known)
@@ -158,7 +158,7 @@ def _measure(parts: list[Array], known: Limits) -> tuple[Curve, Correlation, boo
     if curve is None:
         return None
     shared = correlations(curve)
-    if max(one for one, _ in shared.values()) < SHARED:
+    if max(shared["Y"][0], shared["X"][0]) < SHARED:  # Z is seen where Y and X hold noise alone
         return curve.scaled(1 / _passed(shared, 2)), shared, True
     order, best = 2, curve
     if min(shared["Y"][0], shared["X"][0]) > SHARED:
