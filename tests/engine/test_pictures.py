@@ -85,6 +85,7 @@ def test_picture_puts_both_side_by_side():
     assert drawn.shape == (90, 242, 3)
     assert drawn[:, :120].mean() > drawn[:, 122:].mean()
     assert (drawn[:, 120:122] == 255).all()
+    assert picture(np.full((30, 40), np.nan), Y[:30, :40]).shape == (30, 82, 3)
     assert picture(RNG.uniform(size=(30, 40, 3)), np.zeros((30, 40, 3))).shape == (30, 82, 3)
 
 
