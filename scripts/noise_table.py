@@ -18,7 +18,7 @@ import numpy as np
 
 from bioreco.cli import tables
 from bioreco.data.formats import open_image
-from bioreco.metrics.noise import SHARED, estimate_noise
+from bioreco.metrics.noise import ALIKE, estimate_noise
 
 FAR = (5, 6, 7)
 SIDE = 16
@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
             noise = estimate_noise(frame)
             seconds = time.perf_counter() - start
             y, x = noise.correlation["Y"][0], noise.correlation["X"][0]
-            flags = [a for a, rho in zip("YX", true[1:], strict=True) if rho > SHARED]
+            flags = [a for a, rho in zip("YX", true[1:], strict=True) if rho > ALIKE]
             error = f"{100 * (noise.sigma / true[0] - 1):+.0f}"
             gain = slope(frames, residuals)
             row = [name, number, true[0], noise.sigma, error, gain, noise.gain]

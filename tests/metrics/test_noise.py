@@ -182,9 +182,23 @@ def test_too_little_is_said_to_be_too_little(frame):
     assert "Too few pixels" in noise.describe()[0]
 
 
-def test_a_clean_image_is_not_said_to_share_noise():
-    noise = estimate_noise(1000 * cells())
-    assert noise.shared_axes() == ()
+def gratings() -> np.ndarray:
+    """Return patches of stripes of many directions and widths: structure everywhere."""
+    rng = np.random.default_rng(12)
+    yy, xx = np.mgrid[:32, :32]
+    angles, widths = rng.uniform(0, np.pi, (10, 10)), rng.uniform(0.8, 6, (10, 10))
+    rows = []
+    for pair in zip(angles, widths, strict=True):
+        waves = [(np.cos(t) / w, np.sin(t) / w) for t, w in zip(*pair, strict=True)]
+        rows.append(np.hstack([np.sin(a * xx + b * yy) for a, b in waves]))
+    return np.vstack(rows)
+
+
+@pytest.mark.parametrize("noise", [0, 0.05, 0.2])
+@pytest.mark.parametrize("clean", [cells(), gratings()], ids=["cells", "gratings"])
+def test_structure_is_not_taken_for_shared_noise(clean, noise):
+    y = clean + noise * np.random.default_rng(13).normal(size=clean.shape)
+    assert estimate_noise(y).shared_axes() == ()
 
 
 def test_the_sentences_say_it_plainly():
