@@ -91,20 +91,21 @@ class Patches:
 
     def validation(self) -> list[Sample]:
         """Return fixed crops, each a batch of one, whose held pixels are to be predicted."""
-        crops, pixels = [], 0
+        crops: list[Sample] = []
+        pixels = 0
         for block in np.random.default_rng(11).permutation(len(self.blocks)):
             size = self.blocks[block].shape[1:]
-            crop = [
-                min(n // p * p, max(VALIDATION_SIDE // p, 1) * p)
-                for n, p in zip(size, self.patch, strict=True)
-            ]
+            many = [*[1] * (len(size) - 2), *[max(VALIDATION_SIDE // self.patch[-1], 1)] * 2]
+            crop = [min(n // p, k) * p for n, p, k in zip(size, self.patch, many, strict=True)]
             region = tuple(
                 slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(size, crop, strict=True)
             )
-            parts = {"y": self.blocks, "target": self.target, "held": self.held}
-            sample: Sample = {
-                key: part[block][None, :, *region].copy() for key, part in parts.items()
+            whole = {
+                "y": self.blocks[block],
+                "target": self.target[block],
+                "held": self.held[block],
             }
+            sample: Sample = {key: v[None, :, *region].copy() for key, v in whole.items()}
             crops.append(sample | {"seed": np.array([len(crops)], dtype=np.int64)})
             pixels += int(np.prod(crop))
             if pixels >= VALIDATION_PIXELS:
