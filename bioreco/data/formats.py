@@ -236,6 +236,9 @@ def _noted(image: Image) -> Image:
             f"{image.name} is {times(image.shape)}, and the file doesn't say what its axes are;"
             f" say so with axes, for example data.axes={('TZCYX')[-len(axes) :]}."
         )
+    if image.size("S") in {2, 4}:
+        note = "the last sample of a pixel may be transparency; it is treated like a colour"
+        image = replace(image, notes=(*image.notes, note))
     count = image.size("I")
     if count < 2 or image.format == "mrc":
         return image
