@@ -15,7 +15,7 @@ from bioreco.cli.context import Context
 from bioreco.cli.runs import images_in, read_run
 from bioreco.data.formats import find_images, open_image
 from bioreco.engine import scoring
-from bioreco.engine.frames import name_of
+from bioreco.engine.glance import name_of
 from bioreco.engine.scoring import FrameScores, Scores
 from bioreco.errors import UserError, nearest
 from bioreco.metrics.fidelity import CONVENTIONS

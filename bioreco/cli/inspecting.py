@@ -12,7 +12,7 @@ from bioreco.cli.context import Context
 from bioreco.cli.listing import config_dir
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.image import SPATIAL, Image
-from bioreco.engine.frames import Array, Place, crops, places
+from bioreco.engine.glance import Array, Place, crops, places
 from bioreco.errors import UserError
 from bioreco.metrics.noise import Noise, estimate_noise
 from bioreco.metrics.noise_words import number

@@ -16,6 +16,7 @@ from bioreco.errors import UserError
 
 METRICS = "metrics.json"
 NOTES = ".hydra"
+GROUPS = ("method", "data", "forward", "network", "trainer", "experiment")
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class Run:
         The options it ran with.
     overrides : list of str
         What was typed.
+    choices : dict
+        The chosen option of each group.
     """
 
     folder: Path
     metrics: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     overrides: list[str] = field(default_factory=list)
+    choices: dict[str, str] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -80,6 +84,7 @@ def read_run(folder: Path) -> Run:
         metrics=_metrics(folder / METRICS),
         config=_mapping(folder / NOTES / "config.yaml"),
         overrides=[str(word) for word in _yaml(folder / NOTES / "overrides.yaml") or []],
+        choices=_choices(folder),
     )
 
 
@@ -142,6 +147,18 @@ def _metrics(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} can't be read: {error}.") from error
     if not isinstance(found, dict):
         raise UserError(f"{path} does not hold the summary of a run.")
+    return found
+
+
+def _choices(folder: Path) -> dict[str, str]:
+    """Return the groups' choices, from Hydra's notes and from the summary."""
+    noted: Any = _mapping(folder / NOTES / "hydra.yaml")
+    for key in ("hydra", "runtime", "choices"):
+        noted = noted.get(key) if isinstance(noted, dict) else None
+    summary = _metrics(folder / METRICS)
+    found = {key: str(summary[key]) for key in GROUPS if summary.get(key) is not None}
+    if isinstance(noted, dict):
+        found |= {key: str(noted[key]) for key in GROUPS if noted.get(key) is not None}
     return found
 
 

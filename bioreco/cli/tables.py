@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-DIGITS = {"psnr": 2, "psnr_255": 2, "si_psnr": 2, "ssim": 4, "nrmse": 4}
+DIGITS = {"psnr": 2, "psnr_255": 2, "si_psnr": 2, "ssim": 4, "nrmse": 4, "train_seconds": 1}
 
 Cell = str | float | int | None
 
@@ -53,12 +53,12 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def comma_separated(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """Return the table as CSV with all digits."""
+    """Return the table as CSV, numbers with ten digits."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow(["" if isinstance(c, float) and math.isnan(c) else c for c in row])
+        writer.writerow([_exact(cell) for cell in row])
     return stream.getvalue()
 
 
@@ -70,6 +70,13 @@ def save(path: Path, content: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _exact(cell: Cell) -> Cell:
+    """Return a cell with all digits that mean something; not a number is nothing."""
+    if not isinstance(cell, float):
+        return cell
+    return None if math.isnan(cell) else f"{cell:.10g}"
 
 
 def _cells(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[list[str]]:

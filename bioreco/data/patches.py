@@ -6,7 +6,7 @@ One pixel in a hundred is never a target of training: validation predicts those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,20 +91,21 @@ class Patches:
 
     def validation(self) -> list[Sample]:
         """Return fixed crops, each a batch of one, whose held pixels are to be predicted."""
-        crops, pixels = [], 0
+        crops: list[Sample] = []
+        pixels = 0
         for block in np.random.default_rng(11).permutation(len(self.blocks)):
             size = self.blocks[block].shape[1:]
-            crop = [
-                min(n // p * p, max(VALIDATION_SIDE // p, 1) * p)
-                for n, p in zip(size, self.patch, strict=True)
-            ]
+            many = [*[1] * (len(size) - 2), *[max(VALIDATION_SIDE // self.patch[-1], 1)] * 2]
+            crop = [min(n // p, k) * p for n, p, k in zip(size, self.patch, many, strict=True)]
             region = tuple(
                 slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(size, crop, strict=True)
             )
-            parts = {"y": self.blocks, "target": self.target, "held": self.held}
-            sample: Sample = {
-                key: part[block][None, :, *region].copy() for key, part in parts.items()
+            whole = {
+                "y": self.blocks[block],
+                "target": self.target[block],
+                "held": self.held[block],
             }
+            sample: Sample = {key: v[None, :, *region].copy() for key, v in whole.items()}
             crops.append(sample | {"seed": np.array([len(crops)], dtype=np.int64)})
             pixels += int(np.prod(crop))
             if pixels >= VALIDATION_PIXELS:
@@ -137,13 +138,19 @@ def _signal(block: Array, corners: NDArray[np.int64], patch: Sequence[int]) -> N
     return out
 
 
-def _turner(rng: np.random.Generator, augment: str, dims: int) -> Any:
+def _turner(
+    rng: np.random.Generator, augment: str, dims: int
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Draw a mirroring, and where asked a quarter turn, that is applied to (c, [z,] y, x)."""
     if augment == "none":
-        return lambda a: a
-    mirrored = [axis + 1 for axis in range(dims) if rng.random() < 0.5]
-    turned = augment == "turn" and rng.random() < 0.5
-    return lambda a: np.flip(a.swapaxes(-1, -2) if turned else a, mirrored)
+        return np.asarray
+    mirrored = tuple(axis + 1 for axis in range(dims) if rng.random() < 0.5)
+    transposed = augment == "turn" and rng.random() < 0.5
+
+    def turn(values: NDArray[Any]) -> NDArray[Any]:
+        return np.flip(values.swapaxes(-1, -2) if transposed else values, mirrored)
+
+    return turn
 
 
 def patch_size(

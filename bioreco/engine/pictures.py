@@ -91,7 +91,7 @@ def picture(y: Array, x_hat: Array) -> Array:
     left, right = (_rgb(_unit(_reduced(values), ends)) for values in (y, x_hat))
     line = np.ones((left.shape[0], 2, 3))
     joined = np.concatenate([left, line, right], axis=1)
-    return np.asarray((joined * 255).round().astype(np.uint8))
+    return np.asarray((np.nan_to_num(joined) * 255).round().astype(np.uint8))
 
 
 def central_slices(volume: Array, *, stretch: float = 1.0) -> Array:

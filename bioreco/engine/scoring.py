@@ -9,7 +9,7 @@ from math import isfinite
 import numpy as np
 
 from bioreco.data.image import Image, times
-from bioreco.engine.frames import Place, crops, places, read_frame
+from bioreco.engine.glance import Place, crops, places, read_frame
 from bioreco.errors import UserError
 from bioreco.metrics.fidelity import scores
 from bioreco.metrics.frc import SMALLEST, frc

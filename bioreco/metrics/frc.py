@@ -23,6 +23,7 @@ Array = NDArray[Any]
 
 THRESHOLD = 1 / 7
 SMALLEST = 16  # pixels along one side
+INNERMOST = 3  # rings that aren't asked
 TAPER = 0.125  # share of a side that is faded out at each end
 
 
@@ -84,15 +85,18 @@ def frc(a: ArrayLike, b: ArrayLike, *, threshold: float = THRESHOLD) -> RingCorr
 
 
 def _crossing(frequency: Array, correlation: Array, threshold: float) -> float | None:
-    """Return where the curve, smoothed over three rings, first falls below the threshold."""
+    """Return where the curve, smoothed over three rings, first falls below the threshold.
+
+    The innermost rings hold too few frequencies to say anything.
+    """
     padded = np.pad(correlation, 1, mode="edge")
     smooth = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
-    below = np.flatnonzero(smooth < threshold)
+    below = np.flatnonzero(smooth[INNERMOST:] < threshold)
     if not below.size:
         return None
-    i = int(below[0])
-    if i == 0:
-        return float(frequency[0])
+    i = INNERMOST + int(below[0])
+    if smooth[i - 1] < threshold:
+        return float(frequency[i])
     fall = smooth[i - 1] - smooth[i]
     part = (smooth[i - 1] - threshold) / fall
     return float(frequency[i - 1] + part * (frequency[i] - frequency[i - 1]))

@@ -33,20 +33,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from bioreco.metrics import noise_blocks, noise_words
 from bioreco.metrics.noise_curve import (
+    ALIKE,
+    Correlations,
     Curve,
     correlations,
     fit_line,
-    flatness,
+    noise_alone,
     noise_curve,
     zero_level,
 )
 from bioreco.metrics.noise_limits import Limits, limits
 
 Array = NDArray[Any]
-Correlation = dict[str, tuple[float, float]]
 
-SHARED = 0.2  # neighbours that share more than this are worth a warning
-NOISE_ALONE = (0.45, 1.25)  # flatness of blocks that hold shared noise and nothing else
 SMALLEST = 20  # pixels along Y and X below which blocks make no sense
 
 
@@ -98,7 +97,7 @@ class Noise:
         signal = np.maximum(np.asarray(level, dtype=np.float64) - self.offset, 0)
         return np.asarray(self.gain * signal + self.read_noise**2)
 
-    def shared_axes(self, threshold: float = SHARED) -> tuple[str, ...]:
+    def shared_axes(self, threshold: float = ALIKE) -> tuple[str, ...]:
         """Return the axes along which neighbouring pixels surely share noise."""
         if not self.sure:
             return ()
@@ -136,8 +135,8 @@ def estimate_noise(frame: ArrayLike, *more: ArrayLike) -> Noise:
         for region in noise_blocks.tiles(volume.shape, budget)
     ]
     known = limits(parts)
-    if known.constant:
-        return _plain(known, sigma=0.0 if known.missing < 1 else math.nan)
+    if known.constant or known.missing == 1:
+        return _plain(known, sigma=0.0 if known.constant else math.nan)
     if min(min(volume.shape[1:]) for volume in volumes) < SMALLEST:
         return _plain(known, sigma=_rough(parts))
     measured = _measure(parts, known)
@@ -148,7 +147,7 @@ def estimate_noise(frame: ArrayLike, *more: ArrayLike) -> Noise:
     return _assemble(curve, present, known, sure=sure)
 
 
-def _measure(parts: list[Array], known: Limits) -> tuple[Curve, Correlation, bool] | None:
+def _measure(parts: list[Array], known: Limits) -> tuple[Curve, Correlations, bool] | None:
     """Return the noise against brightness, its correlation, and whether that is believed.
 
     Second differences see least structure. Noise that is smooth along both axes hardly passes
@@ -158,14 +157,14 @@ def _measure(parts: list[Array], known: Limits) -> tuple[Curve, Correlation, boo
     if curve is None:
         return None
     shared = correlations(curve)
-    if max(one for one, _ in shared.values()) < SHARED:
+    if max(shared["Y"][0], shared["X"][0]) < ALIKE:  # Z is seen where Y and X hold noise alone
         return curve.scaled(1 / _passed(shared, 2)), shared, True
     order, best = 2, curve
-    if min(shared["Y"][0], shared["X"][0]) > SHARED:
+    if min(shared["Y"][0], shared["X"][0]) > ALIKE:
         order, best = 1, _curve(parts, known, order=1) or curve
         shared = correlations(best)
     passed = _passed(shared, order)
-    if NOISE_ALONE[0] < flatness(best, shared, passed) < NOISE_ALONE[1]:
+    if noise_alone(best, shared, passed):
         return best.scaled(1 / passed), shared, True
     return curve, shared, False
 
@@ -181,15 +180,15 @@ def _curve(parts: list[Array], known: Limits, *, order: int) -> Curve | None:
     return noise_curve(noise_blocks.join(found), side)
 
 
-def _passed(shared: Correlation, order: int) -> float:
+def _passed(shared: Correlations, order: int) -> float:
     return noise_blocks.gain(shared["Y"], order) * noise_blocks.gain(shared["X"], order)
 
 
-def _assemble(curve: Curve, correlation: Correlation, known: Limits, *, sure: bool) -> Noise:
+def _assemble(curve: Curve, correlation: Correlations, known: Limits, *, sure: bool) -> Noise:
     slope, height = fit_line(curve)
     variance = curve.mean_variance(slope, height)
     offset = _offset(
-        curve, slope, height, shared=sure and max(c[0] for c in correlation.values()) > SHARED
+        curve, slope, height, shared=sure and max(c[0] for c in correlation.values()) > ALIKE
     )
     read = slope * offset + height
     return Noise(

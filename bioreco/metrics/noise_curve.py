@@ -6,7 +6,6 @@ over small cells, which noise hardly reaches, so that keeping them does not pick
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,10 +15,14 @@ from numpy.typing import NDArray
 from bioreco.metrics.noise_blocks import CELL, Blocks
 
 Array = NDArray[Any]
+Correlations = dict[str, tuple[float, float]]
 
 MOST = 0.5  # share of the blocks of one brightness that is kept at most
 FEWEST = 4  # blocks that give one point of the curve
-LINE, SHARED = 30.0, 5.0  # when to doubt a point for its variance, for its correlation
+LINE, NEIGHBOURS = 30.0, 5.0  # when to doubt a point for its variance, for its correlations
+ALIKE = 0.2  # correlation from which neighbours are said to share noise
+UNIFORM = 2.2  # spread of the correlation over blocks, times their side, if noise is alone
+FLAT = (0.35, 1.5)  # structure over that of noise alone, if noise is alone
 POINTS = 24  # most points of the curve
 CUT = 0.3  # share of pixels at the lowest value above which a block does not follow the line
 
@@ -107,9 +110,9 @@ def _flattest(group: Array, blocks: Blocks) -> Array:
     return np.asarray(ordered[:count])
 
 
-def correlations(curve: Curve) -> dict[str, tuple[float, float]]:
+def correlations(curve: Curve) -> Correlations:
     """Return the correlation of the noise with its neighbour and the next, along each axis."""
-    weights = (curve.trust(SHARED) / curve.variance)[curve.point]  # the points count alike
+    weights = (curve.trust(NEIGHBOURS) / curve.variance)[curve.point]  # the points count alike
     sums = (curve.blocks.products * weights).sum(axis=-1)
     letters = "ZYX"[3 - len(sums) :]
     return {
@@ -118,14 +121,32 @@ def correlations(curve: Curve) -> dict[str, tuple[float, float]]:
     }
 
 
-def flatness(curve: Curve, correlation: Mapping[str, tuple[float, float]], passed: float) -> float:
+def noise_alone(curve: Curve, shared: Correlations, passed: float) -> bool:
+    """Tell whether likeness of neighbours is that of noise and not of structure.
+
+    Noise is alike everywhere, so that single blocks agree on it; and it shows as much over a few
+    pixels as its correlation says.
+    """
+    axes = [axis for axis in "YX" if shared[axis][0] > ALIKE]
+    agree = all(_spread(curve, axis) < UNIFORM / curve.side for axis in axes)
+    return agree and FLAT[0] < _flatness(curve, shared, passed) < FLAT[1]
+
+
+def _spread(curve: Curve, axis: str) -> float:
+    """Return the interquartile range of the correlations found in single blocks."""
+    own, neighbour, _ = curve.blocks.products["YX".index(axis) - 2]
+    live = own > 0
+    low, high = np.quantile(neighbour[live] / own[live], [0.25, 0.75]) if live.any() else (0, 9)
+    return float(high - low)
+
+
+def _flatness(curve: Curve, shared: Correlations, passed: float) -> float:
     """Return the structure of the flattest points over what noise of this correlation shows.
 
-    About 0.8 where noise is all there is (the flattest blocks were chosen). More means structure
-    everywhere, much less that what looks like shared noise is not found over a few pixels.
+    About 0.8 where noise is all there is (the flattest blocks were chosen).
     """
-    apart = {a: 1 + 1.25 * one + 0.5 * two for a, (one, two) in correlation.items()}
-    beside = {a: 1 + 1.5 * one + two for a, (one, two) in correlation.items()}
+    apart = {a: 1 + 1.25 * one + 0.5 * two for a, (one, two) in shared.items()}
+    beside = {a: 1 + 1.5 * one + two for a, (one, two) in shared.items()}
     expected = (apart["Y"] * beside["X"] + beside["Y"] * apart["X"]) / 2 / passed
     return float(np.quantile(curve.rough, 0.15)) / max(expected, 1e-6)
 

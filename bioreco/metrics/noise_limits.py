@@ -34,7 +34,7 @@ class Limits:
     @property
     def constant(self) -> bool:
         """Return whether there are no two different pixels."""
-        return not self.highest > self.lowest
+        return self.highest == self.lowest
 
     def bad(self, part: Array) -> Array:
         """Return a mask of pixels that say nothing about noise, and of their neighbours."""

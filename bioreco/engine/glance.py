@@ -1,7 +1,7 @@
-"""One frame of an image at a time, whatever its axes, and a few crops to judge it by.
+"""Look at an image on disk: one channel of one frame at a time, or a few crops of it.
 
-A frame is what is denoised or scored as one: a plane (y, x) or a volume (z, y, x) of one channel
-at one time.
+What is looked at is what is scored as one: a plane (y, x) or a volume (z, y, x), in the file's own
+numbers.
 """
 
 from __future__ import annotations
