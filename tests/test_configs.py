@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -84,22 +83,29 @@ def test_an_option_lists_what_its_constructor_takes(group, option, path):
 
 @each_option
 def test_an_option_shows_the_defaults_of_its_constructor(group, option, path):
-    if _extends(path):
-        pytest.skip("a variant differs from the defaults: that is its purpose")
-    for place, node in own_nodes(group, option):
-        call = find(node["_target_"], place)
-        hints = get_type_hints(call.__init__ if inspect.isclass(call) else call)
-        for name, parameter in inspect.signature(call).parameters.items():
-            value = node.get(name, "???")
-            if parameter.default is parameter.empty or _is_open(value):
-                continue
-            assert fit(value, hints.get(name, Any), name) == parameter.default, f"{place}.{name}"
+    """One option of each class does; others of that class are variants, made to differ."""
+    found = list(own_nodes(group, option))
+    targets = {node["_target_"] for place, node in found if place == group}
+    siblings = [name for kind, name, _ in OPTIONS if kind == group and name != option]
+    for name in siblings:
+        for place, node in own_nodes(group, name):
+            if place == group and node["_target_"] in targets and not differences(place, node):
+                return
+    assert [line for place, node in found for line in differences(place, node)] == []
 
 
-def _extends(path: Path) -> bool:
-    """Whether an option builds on another of its group, or mounts others, through defaults."""
-    defaults = OmegaConf.load(path).get("defaults", [])
-    return any(isinstance(entry, str) and entry != "_self_" for entry in defaults)
+def differences(place: str, node: Mapping[str, Any]) -> list[str]:
+    """Compare the values of a node with the defaults of its constructor."""
+    call = find(node["_target_"], place)
+    hints = get_type_hints(call.__init__ if inspect.isclass(call) else call)
+    found = []
+    for name, parameter in inspect.signature(call).parameters.items():
+        value = node.get(name, "???")
+        if parameter.default is parameter.empty or _is_open(value):
+            continue
+        if fit(value, hints.get(name, Any), name) != parameter.default:
+            found.append(f"{place}.{name}={value}, but the default is {parameter.default}")
+    return found
 
 
 def _is_open(value: Any) -> bool:

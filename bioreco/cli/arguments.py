@@ -26,9 +26,10 @@ FLAGS = (
     "--resolve",
     "--experimental-rerun",
 )
+KNOWN = (*FLAGS, *VALUED, *PLAIN)
 INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 CFG = {"job", "hydra", "all"}
-PATH_KEYS = {"run", "reference", "checkpoint", "output.path", "data.root"}
+PATH_KEYS = {"run", "reference", "measured", "checkpoint", "output.path", "data.root"}
 
 _OVERRIDE = re.compile(r"(\+{1,2}|~)?[A-Za-z_$][\w$.@/:-]*=|~[A-Za-z_][\w.@/:-]*$")
 _SPECIAL = re.compile(r"[\s,'\"\[\]{}()$\\=:#]")
@@ -97,7 +98,7 @@ def sort(arguments: Sequence[str]) -> Arguments:
     for argument in rest:
         if argument == "--":
             found.files.extend(rest)
-        elif argument.startswith("-") and argument != "-" and not _exists(argument):
+        elif _is_flag(argument):
             _take_flag(argument, rest, found)
         elif is_override(argument):
             found.overrides.append(_quoted_path(argument))
@@ -109,6 +110,13 @@ def sort(arguments: Sequence[str]) -> Arguments:
 def as_input(files: Sequence[str]) -> str:
     """Write files as the one override that hands them to a command."""
     return f"input=[{','.join(quote(file) for file in files)}]"
+
+
+def _is_flag(argument: str) -> bool:
+    """Tell a flag from a file whose name begins with a dash."""
+    if not argument.startswith("-") or argument == "-":
+        return False
+    return argument.partition("=")[0] in KNOWN or not _exists(argument)
 
 
 def _exists(argument: str) -> bool:
@@ -125,9 +133,8 @@ def _take_flag(flag: str, rest: Iterator[str], found: Arguments) -> None:
         _take_info(value, rest, found)
         return
     if name not in FLAGS:
-        known = [*FLAGS, *VALUED, *PLAIN]
         raise UserError(
-            f"there is no option '{flag}'.{nearest(name, known)}\n"
+            f"there is no option '{flag}'.{nearest(name, KNOWN)}\n"
             "A file whose name begins with '-' goes behind '--'."
         )
     if name not in {*VALUED.values(), "--experimental-rerun"}:

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from bioreco.errors import UserError
 
-NOTHING = {".hydra", "bioreco.log", "multirun.yaml"}  # what a run holds before its first result
+NOTHING = {".hydra", "bioreco.log", "multirun.yaml", "metrics.json"}  # said of a run without result
 
 _claimed: set[Path] = set()
 
@@ -36,7 +36,7 @@ def forget(folder: Path) -> None:
     """Remove the folder of a refused request, unless it holds more than its configuration."""
     if not folder.is_dir() or Path.cwd().is_relative_to(folder.absolute()):
         return
-    if {path.name for path in folder.iterdir()} - NOTHING:
+    if any(path.name not in NOTHING and _holds_files(path) for path in folder.iterdir()):
         return
     close_logs(folder)
     shutil.rmtree(folder)
@@ -45,6 +45,10 @@ def forget(folder: Path) -> None:
             if parent == Path.cwd() or any(parent.iterdir()):
                 return
             parent.rmdir()
+
+
+def _holds_files(path: Path) -> bool:
+    return not path.is_dir() or any(inside.is_file() for inside in path.rglob("*"))
 
 
 def forget_claimed() -> None:

@@ -14,6 +14,7 @@ HEADINGS = {
     "forward": "forward models",
     "network": "networks",
     "trainer": "trainers",
+    "inference": "inference",
     "experiment": "experiments",
 }
 
@@ -52,7 +53,7 @@ def named(word: str, known: Sequence[str]) -> str:
     for name in (word, word.removesuffix("s")):
         if name in known:
             return name
-    allowed = [name if name in {"data", "forward"} else f"{name}s" for name in known]
+    allowed = [name if name in {"data", "forward", "inference"} else f"{name}s" for name in known]
     raise UserError(
         f"there is no group '{word}' to list.{nearest(word, allowed)}\n"
         f"There are: {', '.join(allowed)}."

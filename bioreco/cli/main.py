@@ -44,7 +44,10 @@ COMMANDS = {
     ),
     "resume": Command("go on with a run", ""),
     "evaluate": Command(
-        "scores, with or without a reference", "bioreco.cli.evaluating:run", files=True
+        "scores, with or without a reference",
+        "bioreco.cli.evaluating:run",
+        files=True,
+        output=True,
     ),
     "compare": Command(
         "one leaderboard of runs", "bioreco.cli.comparing:run", files=True, output=True
@@ -168,10 +171,7 @@ def _run(name: str, given: arguments.Arguments) -> None:
     command = COMMANDS[name]
     overrides = list(given.overrides)
     if given.files and not command.files:
-        raise UserError(
-            f"can't read '{given.files[0]}'. It takes key=value, for example data=files "
-            f"data.paths=[{given.files[0]}].\nTo denoise a file: bioreco denoise FILE."
-        )
+        raise UserError(_stray(given.files[0]))
     if given.files:
         overrides.append(arguments.as_input(given.files))
     if given.output is not None:
@@ -179,6 +179,18 @@ def _run(name: str, given: arguments.Arguments) -> None:
     task = Task(name, command.run, running.own_code(given.config_dir))
     do = running.explain if "--help" in given.flags else running.run
     do(task, given.flags, overrides)
+
+
+def _stray(word: str) -> str:
+    """Say what to do with a word where only key=value is taken."""
+    known = listing.groups([listing.config_dir()])
+    likely = [f"{group}={word}" for group, options in known.items() if word in options]
+    if likely:
+        return f"can't read '{word}'. Did you mean {likely[0]}?"
+    return (
+        f"can't read '{word}'. It takes key=value, for example data=files data.paths=[{word}].\n"
+        "To denoise a file: bioreco denoise FILE."
+    )
 
 
 def _compose(command: str, flags: Sequence[str], line: str) -> list[str]:

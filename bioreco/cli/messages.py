@@ -23,7 +23,7 @@ NEEDED = {
 }
 
 
-HIDDEN = {"hydra", "suits"}
+HIDDEN = {"hydra", "suits", "_target_", "_partial_"}
 
 
 class Plain(logging.Formatter):

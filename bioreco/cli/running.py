@@ -26,7 +26,7 @@ from bioreco.cli import folders, messages
 from bioreco.cli.context import follower
 from bioreco.cli.helping import annotate, comments
 from bioreco.cli.listing import config_dir
-from bioreco.cli.task import FOLDERLESS, Task
+from bioreco.cli.task import FOLDERLESS, Task, unexpected
 from bioreco.errors import UserError
 
 
@@ -42,17 +42,19 @@ def run(task: Task, flags: Sequence[str], overrides: Sequence[str]) -> None:
     try:
         _through_hydra(task, words)
     except KeyboardInterrupt:
-        print(_interrupted(task), file=sys.stderr)
+        if not follower():
+            print(_interrupted(task), file=sys.stderr)
+        folders.forget_claimed()
         raise SystemExit(130) from None
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        if error is task.failed:
+        if unexpected(error):
             raise
         folders.forget_claimed()
         if isinstance(error, UserError):
             raise
         raise UserError(messages.friendly(error)) from error
     finally:
-        folders.keep_claimed()
+        (folders.forget_claimed if _asks(flags) else folders.keep_claimed)()
     if task.refused:
         raise task.refused
 
@@ -73,6 +75,11 @@ def _through_hydra(task: Task, words: Sequence[str]) -> None:
             GlobalHydra.instance().clear()
 
 
+def _asks(words: Sequence[str]) -> bool:
+    """Whether words only ask for help or for the configuration."""
+    return any(word in {"--help", "--hydra-help", "--cfg", "--info", "-sc"} for word in words)
+
+
 def _for_processes(flags: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """Let only the first process under torchrun own a folder and a log."""
     several = os.environ.get("WORLD_SIZE", "1") not in {"", "1"} and "RANK" in os.environ
@@ -91,10 +98,9 @@ def _interrupted(task: Task) -> str:
     if folder is None:
         return "interrupted"
     if not (folder / "checkpoints" / "last.pt").exists():
-        if not task.origin:
-            folders.forget(folder)
         return "interrupted before the first checkpoint"
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    near = folder.is_relative_to(Path.cwd()) and not task.origin  # a resumed run has moved there
+    shown = folder.relative_to(Path.cwd()) if near else folder
     return f"interrupted. Go on with: bioreco resume {shlex.quote(str(shown))}"
 
 
@@ -186,9 +192,8 @@ def _signals(task: Task, words: Sequence[str]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asks = any(word in {"--help", "--hydra-help", "--cfg", "--info", "-sc"} for word in words)
     handlers: dict[signal.Signals, Any] = {signal.SIGTERM: stop}
-    if task.command not in FOLDERLESS and not asks:
+    if task.command not in FOLDERLESS and not _asks(words) and hasattr(signal, "SIGPIPE"):
         handlers[signal.SIGPIPE] = signal.SIG_IGN
     former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:

@@ -22,6 +22,7 @@ from bioreco.cli.context import Context, follower
 from bioreco.errors import UserError
 
 LOG = logging.getLogger("bioreco")
+UNEXPECTED = "bioreco did not expect this"
 FOLDERLESS = {"evaluate", "compare", "inspect"}
 
 
@@ -56,7 +57,6 @@ class Task:
     origin: Origin | None = None
     folder: Path | None = field(default=None, init=False)
     refused: Exception | None = field(default=None, init=False)
-    failed: Exception | None = field(default=None, init=False)
 
     def __call__(self, config: DictConfig) -> float | None:
         """Check the request, then import the command and run it."""
@@ -74,8 +74,10 @@ class Task:
                 raise
             self.refused = error
         except Exception as error:
-            self.failed = error
             LOG.error("unexpected failure", exc_info=True)
+            error.add_note(
+                f"{UNEXPECTED}; the log is in {self.folder}" if self.folder else UNEXPECTED
+            )
             raise
         return None
 
@@ -113,6 +115,11 @@ class Task:
         with recorded(context, config) if writing else nullcontext():
             result: float | None = run(config, context)
         return result
+
+
+def unexpected(error: BaseException) -> bool:
+    """Whether an error comes out of a command and is not the user's to mend."""
+    return any(note.startswith(UNEXPECTED) for note in getattr(error, "__notes__", ()))
 
 
 @contextmanager

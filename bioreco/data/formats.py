@@ -202,15 +202,16 @@ def _foreign(path: Path, head: bytes) -> bool:
 
 def _settled(image: Image, axes: str | None) -> Image:
     """Return the image with the axes that the user named, or with what is unclear noted."""
+    known = "".join(axis if axis in LETTERS else "I" for axis in image.axes)
     if axes is None:
-        return _noted(image)
+        return _noted(replace(image, axes=known))
     letters = axes.upper()
     wrong = sorted(set(letters) - set(LETTERS))
     shape = f"{image.name} is {times(image.shape)}"
     if len(letters) != len(image.shape) or wrong or len(set(letters)) != len(letters):
         raise UserError(
             f"axes={axes} doesn't fit: {shape}, which takes {len(image.shape)} different letters"
-            f" from T Z C Y X, S for RGB and I for independent images; the file says {image.axes}."
+            f" from T Z C Y X, S for RGB and I for independent images; the file says {known}."
         )
     if not {"Y", "X"} <= set(letters) or ("S" in letters and not letters.endswith("S")):
         raise UserError(f"axes={axes} doesn't fit: {shape}; it needs Y and X, and S only last.")
@@ -229,14 +230,12 @@ def _length(image: Image, axes: str, axis: str) -> int:
 
 def _noted(image: Image) -> Image:
     """Say what is unclear, or refuse what can't be guessed."""
-    axes = "".join(axis if axis in LETTERS else "I" for axis in image.axes)
+    axes = image.axes
     if axes.count("I") > 1:
         raise UserError(
             f"{image.name} is {times(image.shape)}, and the file doesn't say what its axes are;"
             f" say so with axes, for example data.axes={('TZCYX')[-len(axes) :]}."
         )
-    if axes != image.axes:
-        image = replace(image, axes=axes)
     count = image.size("I")
     if count < 2 or image.format == "mrc":
         return image

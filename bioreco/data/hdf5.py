@@ -13,11 +13,11 @@ import numpy as np
 from bioreco.data.image import (
     LETTERS,
     Array,
+    DamageTold,
     Image,
     Index,
     Sink,
     check_shape_and_type,
-    damage_told,
     times,
 )
 from bioreco.data.npy import guess_axes
@@ -64,7 +64,7 @@ def open_hdf5(path: Path, dataset: str | None) -> Image:
     """Open one data set; without a name, the only image in the file."""
     import h5py
 
-    with damage_told(path.name, "read as HDF5"), h5py.File(path, "r") as file:
+    with DamageTold(path.name, "read as HDF5"), h5py.File(path, "r") as file:
         name = _chosen(path, file, dataset)
         node = file[name]
         shape, dtype = tuple(int(size) for size in node.shape or ()), node.dtype

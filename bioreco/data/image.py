@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,22 +16,6 @@ LETTERS = "TZCYXSI"
 
 Index = tuple[slice, ...]
 Array = np.ndarray[Any, np.dtype[Any]]
-
-# What the libraries below throw at files that are damaged or not what their name says.
-_BROKEN = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 
 class Pixels(Protocol):
@@ -109,8 +90,9 @@ class Image:
         ndarray
             A new C-contiguous array of the file's type in native byte order.
         """
-        with damage_told(self.name, "read"):
-            return self.pixels.read(full_index(() if index is None else index, self.shape))
+        region = full_index(() if index is None else index, self.shape)
+        with DamageTold(self.name, "read"):
+            return self.pixels.read(region)
 
     def size(self, axis: str) -> int:
         """Return the length of an axis, 1 if the image doesn't have it."""
@@ -138,20 +120,25 @@ def times(shape: Sequence[int]) -> str:
     return " x ".join(str(size) for size in shape)
 
 
-@contextmanager
-def damage_told(name: str, verb: str) -> Iterator[None]:
-    """Turn what libraries throw at damaged files into one plain line."""
-    try:
-        yield
-    except UserError:
-        raise
-    except PermissionError:
-        raise UserError(f"{name}: permission denied.") from None
-    except _BROKEN as error:
+class DamageTold:
+    """A context in which whatever a library throws at a damaged file becomes one plain line."""
+
+    def __init__(self, name: str, verb: str) -> None:
+        self.name = name
+        self.verb = verb
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, UserError | MemoryError):
+            return
+        if isinstance(error, PermissionError):
+            raise UserError(f"{self.name}: permission denied.") from error
         reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
         raise UserError(
-            f"{name} can't be {verb}: the file is damaged or uses an encoding that isn't"
-            f" supported ({reason})."
+            f"{self.name} can't be {self.verb}: the file is damaged or uses an encoding that"
+            f" isn't supported ({reason})."
         ) from error
 
 

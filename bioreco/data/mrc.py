@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bioreco.data import mrcheader
-from bioreco.data.image import Array, Image, Index, Sink, check_shape_and_type, damage_told, times
+from bioreco.data.image import Array, DamageTold, Image, Index, Sink, check_shape_and_type, times
 from bioreco.data.mrcheader import SIZE, Header
 from bioreco.data.packed import open_stream, raw_or_packed
 from bioreco.data.raw import Raw
@@ -64,7 +64,7 @@ class MrcSink:
 
 def open_mrc(path: Path) -> Image:
     """Open an MRC file, packed or not, old or new."""
-    with damage_told(path.name, "read as MRC"), open_stream(path) as file:
+    with DamageTold(path.name, "read as MRC"), open_stream(path) as file:
         start = file.read(SIZE)
         header = mrcheader.parse(start)
         if header is None:

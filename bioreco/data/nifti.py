@@ -16,15 +16,16 @@ import numpy as np
 
 from bioreco.data.image import (
     Array,
+    DamageTold,
     Image,
     Index,
     Pixels,
     Sink,
     check_shape_and_type,
-    damage_told,
     times,
 )
 from bioreco.data.packed import open_stream, raw_or_packed
+from bioreco.data.quiet import quiet
 from bioreco.data.raw import Raw
 from bioreco.data.units import convert, plain_unit
 from bioreco.errors import UserError
@@ -81,7 +82,7 @@ class GzipSink:
 
 def open_nifti(path: Path) -> Image:
     """Open a NIfTI file; only its header is read."""
-    with damage_told(path.name, "read as NIfTI"):
+    with DamageTold(path.name, "read as NIfTI"):
         header = _read_header(path)
         dims = tuple(int(size) for size in header.get_data_shape())
         stored = header.get_data_dtype()
@@ -118,7 +119,7 @@ def open_nifti(path: Path) -> Image:
 def _read_header(path: Path) -> Any:
     import nibabel
 
-    with open_stream(path) as file:
+    with open_stream(path) as file, quiet("nibabel.global"):
         size = file.read(4)
         file.seek(0)
         second = 540 in (int.from_bytes(size, "little"), int.from_bytes(size, "big"))
@@ -130,7 +131,10 @@ def _read_header(path: Path) -> Any:
 
 
 def _spacing(header: Any, count: int) -> tuple[dict[str, float], dict[str, str]]:
-    length, duration = header.get_xyzt_units()
+    try:
+        length, duration = header.get_xyzt_units()
+    except KeyError:  # a code that the standard doesn't know
+        return {}, {}
     length = {"micron": "um", "meter": "m"}.get(length, length)
     spacing: dict[str, float] = {}
     units: dict[str, str] = {}
@@ -192,6 +196,7 @@ def _fresh(like: Image, name: str) -> Any:
         zooms[number] = step or 1.0
     header.set_zooms(zooms)
     if like.spacing:
-        header.set_xyzt_units("micron" if unit == "um" else "mm", "sec")
+        seconds = "sec" if "T" in like.spacing else "unknown"
+        header.set_xyzt_units("micron" if unit == "um" else "mm", seconds)
     header.set_sform(np.diag([*zooms[:2], zooms[2] if last > 1 else 1.0, 1.0]), code=1)
     return header

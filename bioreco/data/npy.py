@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bioreco.data.image import Image, Sink, check_shape_and_type, damage_told
+from bioreco.data.image import DamageTold, Image, Sink, check_shape_and_type, times
 from bioreco.data.raw import Raw
 from bioreco.errors import UserError
 
@@ -21,13 +21,13 @@ def guess_axes(shape: tuple[int, ...]) -> str:
 
 def open_npy(path: Path) -> Image:
     """Open an array that NumPy saved."""
-    with damage_told(path.name, "read as NPY"):
+    with DamageTold(path.name, "read as NPY"):
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         order = "C" if values.flags.c_contiguous else "F"
         raw = Raw(path, values.offset, values.dtype, values.shape, order)
     check_shape_and_type(path.name, raw.shape, raw.dtype)
     if len(raw.shape) < 2:
-        raise UserError(f"{path.name} holds a list of {raw.shape} numbers, not an image.")
+        raise UserError(f"{path.name} is a list of {times(raw.shape) or 1} numbers, not an image.")
     return Image(
         path=path,
         name=path.name,

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from bioreco.data.image import LETTERS, Array, Image, Index, Sink, check_shape_and_type, damage_told
+from bioreco.data.image import (
+    LETTERS,
+    Array,
+    DamageTold,
+    Image,
+    Index,
+    Sink,
+    check_shape_and_type,
+    times,
+)
 from bioreco.data.npy import guess_axes
 from bioreco.data.raw import native
 from bioreco.data.units import plain_unit, unit_word
@@ -61,7 +70,7 @@ def _zarr() -> Any:
 def open_omezarr(path: Path) -> Image:
     """Open the full-resolution level of an OME-Zarr image, or a bare Zarr array."""
     zarr = _zarr()
-    with damage_told(path.name, "read as OME-Zarr"):
+    with DamageTold(path.name, "read as OME-Zarr"):
         node = zarr.open(path, mode="r")
         attributes = dict(node.attrs)
         scales = attributes.get("ome", attributes).get("multiscales")
@@ -72,7 +81,7 @@ def open_omezarr(path: Path) -> Image:
         axes, spacing, units = _described(scales[0] if scales and level else {}, shape)
     check_shape_and_type(path.name, shape, dtype)
     if len(shape) < 2:
-        raise UserError(f"{path.name} is a list of {shape} numbers, not an image.")
+        raise UserError(f"{path.name} is a list of {times(shape) or 1} numbers, not an image.")
     channels = attributes.get("ome", attributes).get("omero", {}).get("channels", [])
     names = tuple(str(channel.get("label", "")) for channel in channels)
     count = shape[axes.index("C")] if "C" in axes else 1

@@ -6,7 +6,7 @@ One pixel in a hundred is never a target of training: validation predicts those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,13 +137,19 @@ def _signal(block: Array, corners: NDArray[np.int64], patch: Sequence[int]) -> N
     return out
 
 
-def _turner(rng: np.random.Generator, augment: str, dims: int) -> Any:
+def _turner(
+    rng: np.random.Generator, augment: str, dims: int
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Draw a mirroring, and where asked a quarter turn, that is applied to (c, [z,] y, x)."""
     if augment == "none":
-        return lambda a: a
-    mirrored = [axis + 1 for axis in range(dims) if rng.random() < 0.5]
-    turned = augment == "turn" and rng.random() < 0.5
-    return lambda a: np.flip(a.swapaxes(-1, -2) if turned else a, mirrored)
+        return np.asarray
+    mirrored = tuple(axis + 1 for axis in range(dims) if rng.random() < 0.5)
+    transposed = augment == "turn" and rng.random() < 0.5
+
+    def turn(values: NDArray[Any]) -> NDArray[Any]:
+        return np.flip(values.swapaxes(-1, -2) if transposed else values, mirrored)
+
+    return turn
 
 
 def patch_size(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bioreco.data.image import Array, Image, Index, Sink, damage_told
+from bioreco.data.image import Array, DamageTold, Image, Index, Sink
 from bioreco.data.units import convert
 from bioreco.errors import UserError
 
@@ -80,7 +80,7 @@ class PngSink:
 
 def open_png(path: Path) -> Image:
     """Open a PNG picture; only its header is read."""
-    with damage_told(path.name, "read as PNG"):
+    with DamageTold(path.name, "read as PNG"):
         found = list(_chunks(path))
     if not found or found[0][0] != b"IHDR" or len(found[0][1]) < 13:
         raise UserError(f"{path.name} is damaged: a PNG starts with its header.")

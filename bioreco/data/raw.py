@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bioreco.data.image import Array, Index, Pixels
+from bioreco.data.image import Array, Index, Pixels, region_shape
+
+_SPAN = 2**25
 
 
 def native(values: Array) -> Array:
     """Return the values C-contiguous and in native byte order."""
     return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+
+
+def _inside(index: Index, piece: Index) -> Index:
+    """Return where a piece lies inside the region it was cut from."""
+    pairs = zip(index, piece, strict=True)
+    return tuple(slice(p.start - i.start, p.stop - i.start) for i, p in pairs)
 
 
 @dataclass(frozen=True)
@@ -45,12 +54,31 @@ class Raw:
 
     def read(self, index: Index) -> Array:
         """Return a copy of one region."""
-        values = self.map("r")[index]
-        return native(np.array(values, order="C"))
+        out = np.empty(region_shape(index), self.dtype.newbyteorder("="))
+        for piece in self._pieces(index):
+            out[_inside(index, piece)] = self.map("r")[piece]
+        return out
 
     def write(self, index: Index, values: Array) -> None:
         """Store one region."""
-        self.map("r+")[index] = values
+        for piece in self._pieces(index):
+            self.map("r+")[piece] = values[_inside(index, piece)]
+
+    def _pieces(self, index: Index) -> Iterator[Index]:
+        """Cut a region so that no piece spans more of the file than a memory map may touch."""
+        stride = self.dtype.itemsize * math.prod(self.shape)
+        for axis, part in enumerate(index):
+            stride //= max(self.shape[axis], 1)
+            length = part.stop - part.start
+            if self.order != "C" or length * stride <= _SPAN:
+                break
+            if length > 1:
+                step = max(1, _SPAN // stride)
+                for start in range(part.start, part.stop, step):
+                    piece = slice(start, min(start + step, part.stop))
+                    yield from self._pieces((*index[:axis], piece, *index[axis + 1 :]))
+                return
+        yield index
 
     def close(self) -> None:
         """Nothing is open between calls."""

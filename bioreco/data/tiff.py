@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from bioreco.data.image import Image, Pixels, check_shape_and_type, damage_told
+from bioreco.data.image import DamageTold, Image, Pixels, check_shape_and_type
+from bioreco.data.quiet import quiet
 from bioreco.data.raw import Raw, Transposed
+from bioreco.data.tiffchain import check_chain
 from bioreco.data.tiffmeta import describe
 from bioreco.data.tiffpages import Layout, Page, TiffPages
 from bioreco.data.tiffwrite import create_tiff
@@ -68,16 +70,15 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open with tifffile; damage becomes one plain line and tifffile's own log is silent."""
     import tifffile
 
-    logger = logging.getLogger("tifffile")
-    before = logger.disabled
-    logger.disabled = True
-    try:
-        with damage_told(path.name, "read as TIFF"), tifffile.TiffFile(path) as tif:
-            if not tif.series:
-                raise UserError(f"{path.name} is a TIFF file without an image in it.")
-            yield tif
-    finally:
-        logger.disabled = before
+    check_chain(path)
+    with (
+        quiet("tifffile"),
+        DamageTold(path.name, "read as TIFF"),
+        tifffile.TiffFile(path) as tif,
+    ):
+        if not tif.series or not {"Y", "X"} <= set(tif.series[0].axes):
+            raise UserError(f"{path.name} is a TIFF file without an image in it.")
+        yield tif
 
 
 def _dtype(series: Any) -> np.dtype[Any]:
@@ -126,15 +127,18 @@ def _stored_pixels(path: Path, series: Any, dtype: np.dtype[Any]) -> Pixels:
     stored = np.dtype(series.dtype).newbyteorder(keyframe.parent.byteorder)
     shape = tuple(int(size) for size in series.shape)
     if offset is not None and stored.kind != "b" and not _in_several_files(series, path):
-        size = int(np.prod(shape, dtype=np.int64)) * stored.itemsize
+        size = math.prod(shape) * stored.itemsize
         _check_end(path, offset + size)
         return Raw(path, offset, stored, shape)
     rank = len(shape) - len(keyframe.shape)
     pages = [_page(path, page, stored) for page in series]
     leading = shape[:rank]
-    if shape[rank:] != keyframe.shape or int(np.prod(leading, dtype=np.int64)) != len(pages):
+    if shape[rank:] != keyframe.shape or math.prod(leading) != len(pages):
         raise UserError(f"{path.name} has pages of different shapes, which can't be stacked.")
     layout = Layout.of(keyframe, dtype)
+    needed = layout.shaped[0] * math.prod(layout.counts)
+    if any(page is not None and page.offset is None and len(page) < needed for page in pages):
+        raise UserError(f"{path.name} is damaged: strips or tiles are missing from its tables.")
     pixels = TiffPages(path, leading, pages, layout)
     first = next((page for page in pages if page is not None), None)
     if first is not None and first.offset is None:
@@ -161,7 +165,7 @@ def _page(path: Path, page: Any, stored: np.dtype[Any]) -> Page | None:
     plain = page.is_final and joined and stored.kind != "b"
     ends = [o + c for o, c in zip(offsets, counts, strict=False)]
     _check_end(home, offsets[0] + page.nbytes if plain else max(ends))
-    tables = page.jpegtables if int(page.keyframe.compression) in {6, 7} else None
+    tables = page.jpegtables
     return Page(home, offsets, counts, offsets[0] if plain else None, tables)
 
 

@@ -126,17 +126,16 @@ def _calibration(
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return spacing and units from ImageJ's way of saying them, or from a metric resolution."""
     unit = plain_unit(said.get("unit", ""))
+    metric = meta.resolution_unit == 3 and meta.kind == "plain"
     spacing: dict[str, float] = {}
-    units: dict[str, str] = {}
-    if unit:
-        spacing = _pixel_size(meta)
-        depth = _number(said.get("spacing"))
-        if depth:
-            spacing["Z"] = abs(depth)
-    elif meta.resolution_unit == 3:
+    if metric:
         spacing = {axis: _round(size * 1e4) for axis, size in _pixel_size(meta).items()}
-        unit = "um"
-    units = dict.fromkeys(spacing, unit)
+    elif unit:
+        spacing = _pixel_size(meta)
+    units = dict.fromkeys(spacing, "um" if metric else unit)
+    depth = _number(said.get("spacing"))
+    if unit and depth:
+        spacing["Z"], units["Z"] = abs(depth), unit
     for axis, key in (("Y", "yunit"), ("Z", "zunit")):
         own = plain_unit(said.get(key, ""))
         if own and axis in spacing:

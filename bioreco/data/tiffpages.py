@@ -33,6 +33,10 @@ class Page:
     offset: int | None
     tables: bytes | None
 
+    def __len__(self) -> int:
+        """Return how many strips or tiles the file has for the page."""
+        return min(len(self.offsets), len(self.counts))
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -69,6 +73,12 @@ class Layout:
             header=page.jpegheader if jpeg else None,
             jpeg=jpeg,
         )
+
+    @property
+    def nothing(self) -> Array:
+        """A strip or tile that was left out of the file, as sparse files do."""
+        depth, length, width = self.segment
+        return np.broadcast_to(self.dtype.type(self.fill), (depth, length, width, self.shaped[4]))
 
     def normal(self, index: Index) -> Index:
         """Return the region in the five axes of tifffile."""
@@ -170,6 +180,8 @@ class TiffPages:
             self._cache.move_to_end(key)
         elif key in self._shelf:
             return corner, self._shelf[key]
+        elif not page.counts[segment]:
+            return corner, self.layout.nothing
         else:
             self._cache[key] = self._decode(page, segment)
             self._cached += self._cache[key].nbytes
@@ -190,14 +202,9 @@ class TiffPages:
 
     def _decode(self, page: Page, segment: int) -> Array:
         layout = self.layout
-        size = page.counts[segment] if segment < len(page.counts) else 0
-        data = None
-        if size:
-            with page.path.open("rb") as file:
-                file.seek(page.offsets[segment])
-                data = file.read(size)
+        with page.path.open("rb") as file:
+            file.seek(page.offsets[segment])
+            data = file.read(page.counts[segment])
         extra = {"jpegtables": page.tables, "jpegheader": layout.header} if layout.jpeg else {}
-        values, _, shape = layout.decode(data, segment, **extra)
-        if values is None:
-            values = np.full(shape, layout.fill, layout.dtype)
+        values, _, _ = layout.decode(data, segment, **extra)
         return values.astype(layout.dtype, copy=False)  # type: ignore[no-any-return]

@@ -32,7 +32,7 @@ def create_tiff(
     kind = _kind(target, like, dtype, meta)
     size = int(np.prod(like.shape, dtype=np.int64)) * dtype.itemsize
     big = size > _CLASSIC_LIMIT and kind != "imagej"
-    options = _common(like, meta, dtype)
+    options = _common(like, meta, dtype, metric=kind == "plain")
     if kind == "ome":
         options |= {"description": ome_xml(like, dtype, _xml(meta), note=note).encode()}
         options |= {"metadata": None}
@@ -80,7 +80,9 @@ def _xml(meta: TiffMeta | None) -> str | None:
     return meta.description if meta is not None and meta.kind == "ome" else None
 
 
-def _common(like: Image, meta: TiffMeta | None, dtype: np.dtype[Any]) -> dict[str, Any]:
+def _common(
+    like: Image, meta: TiffMeta | None, dtype: np.dtype[Any], *, metric: bool
+) -> dict[str, Any]:
     """Return what all kinds share: photometric, resolution, carried text tags."""
     options: dict[str, Any] = {}
     photometric = meta.photometric if meta is not None else 1
@@ -102,8 +104,9 @@ def _common(like: Image, meta: TiffMeta | None, dtype: np.dtype[Any]) -> dict[st
         return options
     sizes = [convert(like.spacing.get(axis, 0), like.units.get(axis, ""), "um") for axis in "XY"]
     if all(sizes):
-        options["resolution"] = tuple(1 / size for size in sizes if size)
-        options["resolutionunit"] = "none"
+        scale = 1e4 if metric else 1.0  # pixels in a centimetre, or in ImageJ's unit
+        options["resolution"] = tuple(scale / size for size in sizes if size)
+        options["resolutionunit"] = "centimeter" if metric else "none"
     return options
 
 

@@ -41,12 +41,15 @@ class Fitted:
         Time they took, over all sessions of the run.
     selection
         What chose the reported weights.
+    validation
+        The loss on pixels that were never trained on, after the last step; None if there is none.
 
     """
 
     step: int
     seconds: float
     selection: str
+    validation: float | None
 
 
 def fit(
@@ -129,7 +132,8 @@ class Training:
         folder: Path,
         extras: Mapping[str, Any],
     ) -> None:
-        method.to(runtime.device).train()
+        runtime.place(method)
+        method.train()
         runtime.broadcast([*method.parameters(), *method.buffers()])
         self.method, self.options, self.runtime = method, options, runtime
         self.folder, self.extras = folder / "checkpoints", extras
@@ -148,6 +152,7 @@ class Training:
         self.step = 0
         self.sums: dict[str, Tensor] = {}
         self.counted = 0
+        self.validation: float | None = None
         self._began = time.monotonic()
 
     def restore(self) -> None:
@@ -195,7 +200,7 @@ class Training:
         scaler = self.runtime.scaler
         optimizer.zero_grad(set_to_none=True)
         total = torch.stack(list(losses.values())).sum()
-        scaler.scale(total).backward(inputs=parameters)
+        torch.autograd.backward(scaler.scale(total), inputs=parameters)
         self.runtime.average(parameters)
         scaler.unscale_(optimizer)
         if self.options.clip is not None:
@@ -222,7 +227,9 @@ class Training:
                 )
             if due and self.runtime.first:
                 with self.average.applied():
-                    values |= validate(self.method, samples, self.runtime, log, step, floor)
+                    found = validate(self.method, samples, self.runtime, log, step, floor)
+                self.validation = next(iter(found.values()), None)
+                values |= found
             log.row(step, self.clock() if not options.time_limit else self._seconds(), values)
         if step % options.checkpoint_every == 0:
             self.save()
@@ -264,4 +271,4 @@ class Training:
         """Leave the reported weights in the method."""
         self.average.hand_over()
         self.method.eval()
-        return Fitted(self.step, self._seconds(), self.selection())
+        return Fitted(self.step, self._seconds(), self.selection(), self.validation)

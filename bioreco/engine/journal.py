@@ -41,7 +41,7 @@ class Journal:
         if folder:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(folder / "tensorboard", purge_step=start + 1)  # type: ignore[no-untyped-call]
+            self._board = SummaryWriter(folder / "tensorboard", purge_step=start + 1)
         quiet = folder is None or not sys.stderr.isatty()
         self._bar = tqdm(
             total=steps, initial=start, desc="training", unit="step", disable=quiet, leave=False

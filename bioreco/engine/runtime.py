@@ -11,7 +11,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from bioreco.engine.options import Options
 from bioreco.errors import UserError
 
 _DTYPES = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -53,6 +52,15 @@ class Runtime:
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
 
+    def place(self, module: nn.Module) -> None:
+        """Put a module on the device, its convolutions with channels last, which run fastest."""
+        module.to(self.device)
+        formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+        for parameter in module.parameters():
+            if parameter.dim() in formats:
+                layout = formats[parameter.dim()]
+                parameter.data = parameter.data.contiguous(memory_format=layout)
+
     @property
     def first(self) -> bool:
         """Whether this process writes files and talks."""
@@ -72,9 +80,11 @@ class Runtime:
         flat = torch.cat([g.reshape(-1) for g in gradients])
         dist.all_reduce(flat)
         flat /= self.world
-        sizes = [g.numel() for g in gradients]
-        for gradient, mean in zip(gradients, flat.split(sizes), strict=True):
-            gradient.copy_(mean.view_as(gradient))
+        start = 0
+        for gradient in gradients:
+            end = start + gradient.numel()
+            gradient.copy_(flat[start:end].view_as(gradient))
+            start = end
 
     def agree(self, value: float) -> float:
         """Return the value that the first process has."""
@@ -83,6 +93,13 @@ class Runtime:
         shared = torch.tensor([value], dtype=torch.float64, device=self.device)
         dist.broadcast(shared, 0)
         return float(shared.item())
+
+    def share(self, word: str) -> str:
+        """Return the word that the first process has."""
+        words = [word]
+        if self.world > 1:
+            dist.broadcast_object_list(words, 0)
+        return words[0]
 
     def average_losses(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the mean of each loss over the processes."""

@@ -26,6 +26,7 @@ class LinearOperator:
         raise NotImplementedError
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Return H x."""
         return self.forward(x)
 
     def __matmul__(self, inner: LinearOperator) -> LinearOperator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from bioreco import __version__
 from bioreco.cli import arguments, folders, main
+from bioreco.cli.task import Task
 from bioreco.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +146,17 @@ def test_a_wrong_request_exits_with_2_and_leaves_nothing(bioreco, command, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_refused_run_without_results_is_removed(bioreco, command, tmp_path):
+    def note_then_refuse(context):
+        (context.folder / "metrics.json").write_text("{}")
+        (context.folder / "checkpoints").mkdir()
+        refuse(context)
+
+    command.then = note_then_refuse
+    assert bioreco("train").status == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_refused_run_keeps_what_it_made(bioreco, command):
     def work_then_refuse(context):
         (context.folder / "metrics.csv").write_text("step\n")
@@ -191,9 +204,28 @@ def test_an_unexpected_failure_keeps_its_traceback(bioreco, command):
         raise ZeroDivisionError("boom")
 
     command.then = fail
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as failed:
         bioreco("train")
+    assert failed.value.__notes__ == [
+        f"bioreco did not expect this; the log is in {runs()[0].absolute()}"
+    ]
     assert "ZeroDivisionError: boom" in (runs()[0] / "bioreco.log").read_text()
+
+
+def test_a_sweep_that_fails_unexpectedly_runs_on_and_is_no_wrong_request(bioreco, command):
+    def fail(context):
+        raise ValueError(context.folder.name)
+
+    command.then = fail
+    with pytest.raises(ValueError, match="0"):
+        bioreco("train", "-m", "seed=1,2")
+    assert len(command.calls) == 2
+
+
+def test_asking_for_the_folder_does_not_make_it(bioreco, command, tmp_path):
+    said = bioreco("train", "--cfg", "hydra", "--resolve", "-p", "hydra.run")
+    assert "dir: outputs/" in said.out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_interrupted_says_how_to_go_on(bioreco, command):
@@ -314,6 +346,7 @@ def test_the_other_commands_explain_themselves(bioreco, name):
     ("line", "error"),
     [
         (["train", "cells.tif"], "bioreco train: can't read 'cells.tif'. It takes key=value"),
+        (["train", "n2v"], "bioreco train: can't read 'n2v'. Did you mean method=n2v?"),
         (["train", "-o", "x"], "bioreco train: takes no -o PATH; these do: denoise, infer"),
         (
             ["train", "--cgf", "job"],
@@ -332,6 +365,11 @@ def test_wrong_arguments(bioreco, line, error):
     assert said.status == 2
     assert said.err.startswith(error)
     assert len(said.err.splitlines()) <= 3
+
+
+def test_a_task_can_be_sent_to_other_processes():
+    task = Task("train", "module:run", ("/lab",))
+    assert pickle.loads(pickle.dumps(task)) == task
 
 
 def test_no_name_of_a_flag_is_forgotten():

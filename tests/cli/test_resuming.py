@@ -82,6 +82,21 @@ def test_relative_paths_count_from_where_the_run_began(
     assert seen == [tmp_path]
 
 
+def test_an_interrupted_resumption_names_the_run_as_seen_from_anywhere(
+    bioreco, command, run, monkeypatch
+):
+    def interrupt(context):
+        (context.folder / "checkpoints").mkdir()
+        (context.folder / "checkpoints" / "last.pt").touch()
+        raise KeyboardInterrupt
+
+    command.then = interrupt
+    monkeypatch.chdir("/")
+    said = bioreco("resume", str(run))
+    assert (said.status, said.err) == (130, f"interrupted. Go on with: bioreco resume {run}\n")
+    assert (run / ".hydra").is_dir()
+
+
 def test_own_modules_are_found_again(bioreco, command, tmp_path):
     import sys
 

@@ -1,0 +1,173 @@
+"""Apply a trained method to image files: results, scores, and the picture to look at first."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from bioreco import __version__
+from bioreco.data.formats import check_distinct, create, open_image, result_path
+from bioreco.data.frames import Frames
+from bioreco.data.paths import split_dataset
+from bioreco.engine.pictures import central_slices, preview
+from bioreco.engine.predict import Predictor
+from bioreco.errors import UserError, nearest
+from bioreco.metrics.fidelity import scores
+
+log = logging.getLogger("bioreco")
+
+DTYPES = ("float32", "same")
+SHOWN = 2048  # pixels along y and x of a frame that a picture shows at most
+
+
+def result_dtype(frames: Frames, wanted: str) -> np.dtype[Any]:
+    """Return the type of a result: "float32", or "same" as the input.
+
+    Raises
+    ------
+    UserError
+        If it is another word.
+
+    """
+    if wanted not in DTYPES:
+        raise UserError(
+            f"output.dtype={wanted}: choose one of {', '.join(DTYPES)}." + nearest(wanted, DTYPES)
+        )
+    return frames.image.dtype if wanted == "same" else np.dtype(np.float32)
+
+
+def targets(
+    images: Sequence[Frames],
+    *,
+    output: str | None,
+    dtype: str,
+    overwrite: bool,
+    fallback: Path,
+) -> list[Path]:
+    """Return where each result goes, before any work is done.
+
+    Raises
+    ------
+    UserError
+        If a result is there already, or two results would have one name.
+
+    """
+    sources = [frames.image for frames in images]
+    found = [
+        result_path(
+            frames.image,
+            output,
+            several=len(images) > 1,
+            fallback=fallback,
+            dtype=result_dtype(frames, dtype),
+        )
+        for frames in images
+    ]
+    check_distinct(sources, found)
+    for path in found:
+        file, dataset = split_dataset(path)
+        if file.exists() and dataset is None and not overwrite:
+            raise UserError(f"{path} exists already; say overwrite=true to replace it.")
+    return found
+
+
+def apply(
+    predictor: Predictor,
+    images: Sequence[Frames],
+    paths: Sequence[Path],
+    *,
+    dtype: str,
+    overwrite: bool,
+    note: str,
+) -> float:
+    """Write the reconstruction of each image; return the seconds it took."""
+    began = time.monotonic()
+    quiet = not sys.stderr.isatty()
+    with tqdm(total=len(images), desc="denoising", disable=quiet, leave=False) as bar:
+        for frames, path in zip(images, paths, strict=True):
+            _reconstruct(predictor, frames, path, dtype, overwrite, note, bar)
+            log.info("Wrote %s", path)
+    return time.monotonic() - began
+
+
+def _reconstruct(
+    predictor: Predictor,
+    frames: Frames,
+    path: Path,
+    dtype: str,
+    overwrite: bool,
+    note: str,
+    bar: Any,
+) -> None:
+    kind = result_dtype(frames, dtype)
+    said = f"bioreco {__version__}: {note}"
+    missing = 0
+    with create(path, frames.image, dtype=kind, overwrite=overwrite, note=said) as writer:
+
+        def write(frame: int, region: Sequence[slice], values: NDArray[np.float32]) -> None:
+            nonlocal missing
+            missing += int(np.count_nonzero(~np.isfinite(values)))
+            frames.write(writer, frame, region, values)
+
+        predictor.run(frames, write, bar.update)
+    if missing:
+        kept = "as they were" if kind.kind == "f" else "0, or the limits of the type"
+        log.warning("%s: %d pixels are NaN or infinite; they are %s in the result.",
+                    frames.image.name, missing, kept)  # fmt: skip
+
+
+def score(images: Sequence[Frames], references: Sequence[Frames | None]) -> dict[str, float]:
+    """Return the mean scores over all images, frames and channels that have a reference."""
+    found: list[dict[str, float]] = []
+    for image, clean in zip(images, references, strict=True):
+        if clean is None:
+            continue
+        for k in range(len(image)):
+            truth = clean.read(k)
+            if clean.image.dtype == np.uint8:
+                truth = truth.astype(np.uint8)
+            found += [scores(x, t) for x, t in zip(image.read(k), truth, strict=True)]
+    keys = [key for key in (found[0] if found else {}) if all(key in one for one in found)]
+    return {key: float(np.mean([one[key] for one in found])) for key in keys}
+
+
+def opened(paths: Sequence[Path], like: Sequence[Frames]) -> list[Frames]:
+    """Open results again, seen as the images they were made from."""
+    return [
+        Frames(open_image(path, axes=source.image.axes), source.dims)
+        for path, source in zip(paths, like, strict=True)
+    ]
+
+
+def show(path: Path, noisy: Frames, result: Frames, clean: Frames | None, *, title: str) -> None:
+    """Draw preview.png: input, result, difference, and the reference where there is one."""
+    panels = [("input", _plane(noisy)), ("result", _plane(result))]
+    panels.append(("difference", panels[0][1] - panels[1][1]))
+    if clean is not None:
+        panels.append(("reference", _plane(clean)))
+    preview(path, panels, title=title)
+    log.info("Picture: %s", path)
+
+
+def _plane(frames: Frames) -> NDArray[Any]:
+    """Return the middle of the first frame as something to draw."""
+    region = [slice(0, n) for n in frames.shape[:-2]] + [
+        slice(max(0, (n - SHOWN) // 2), min(n, (n + SHOWN) // 2)) for n in frames.shape[-2:]
+    ]
+    values = frames.read(0, region).astype(np.float64)
+    if frames.dims == 3:
+        spacing = frames.image.spacing
+        stretch = spacing.get("Z", 1.0) / spacing.get("Y", 1.0) if spacing.get("Y") else 1.0
+        return central_slices(values[0], stretch=min(max(stretch, 0.2), 5.0))
+    if frames.image.size("S") == 3 and frames.image.size("C") == 1:
+        return np.moveaxis(values, 0, -1)
+    plane: NDArray[Any] = values[0]
+    return plane

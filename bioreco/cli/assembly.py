@@ -1,0 +1,146 @@
+"""From a configuration to objects: the method with its parts, its optimisers, and back again."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from bioreco.build import build, find
+from bioreco.data.measurements import Measurements
+from bioreco.data.normalisation import Normalisation
+from bioreco.engine import checkpoint
+from bioreco.engine.fit import Factory
+from bioreco.engine.runtime import fold
+from bioreco.errors import UserError
+from bioreco.methods.method import Method
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the data ask of a network, and how they are handed to it.
+
+    Attributes
+    ----------
+    inputs, dims
+        Channels and spatial axes of the network.
+    joint
+        Whether it sees all channels at once.
+    augment
+        How training patches were turned.
+
+    """
+
+    inputs: int
+    dims: int
+    joint: bool
+    augment: str
+
+    @classmethod
+    def of(cls, data: Measurements) -> Shape:
+        """Return what a data set asks for."""
+        return cls(data.inputs, data.dims, data.channels == "joint", data.augment)
+
+
+def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factory]]:
+    """Build the method of a configuration, with the parts it asks for, and its optimisers.
+
+    A part is asked for by the name of a constructor argument: `network`, `forward_model`.
+    """
+    trusted = tuple(config.get("trust") or ())
+    torch.manual_seed(fold(int(config.seed), 0))
+    node = config.method.copy()
+    with open_dict(node):
+        optim = node.pop("optim", {})
+        node.pop("suits", None)
+    wanted = inspect.signature(find(str(node.get("_target_")), "method", trusted)).parameters
+    parts: dict[str, Any] = {}
+    if "network" in wanted:
+        sizes = {"inputs": shape.inputs, "outputs": shape.inputs, "dims": shape.dims}
+        parts["network"] = build(config.network, "network", trusted=trusted, **sizes)
+    if "forward_model" in wanted:
+        parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
+    method: Method = build(node, "method", trusted=trusted, **parts)
+    factories = {
+        str(player): build(part, f"method.optim.{player}", trusted=trusted)
+        for player, part in optim.items()
+    }
+    return method, factories
+
+
+def check_patch(data: Measurements, method: Method) -> None:
+    """Refuse patches that the network can't halve as often as it wants to."""
+    for pixels, step in zip(data.patch, method.stride or (), strict=False):
+        if pixels % step:
+            raise UserError(
+                f"patches of {' x '.join(map(str, data.patch))} pixels don't fit the network, which"
+                f" needs multiples of {step}: lower network.depth, or change data.patch"
+            )
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Return a configuration as plain values, for a checkpoint."""
+    values = OmegaConf.to_container(config, resolve=True)
+    return {str(k): v for k, v in values.items()} if isinstance(values, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained method and all that is needed to apply it.
+
+    Attributes
+    ----------
+    method, scale, shape
+        The method with its weights, the scale it works on, and what it is fed.
+    step
+        Steps it was trained for.
+    path
+        The checkpoint.
+    names
+        The configuration's choice in words, such as "n2v".
+
+    """
+
+    method: Method
+    scale: Normalisation
+    shape: Shape
+    step: int
+    path: Path
+    names: str
+
+
+def restore(path: Path, *, trust: tuple[str, ...] = ()) -> Trained:
+    """Rebuild a trained method from a run folder or a checkpoint.
+
+    Only code of bioreco and of the packages in `trust` is run, whatever the checkpoint says.
+
+    Raises
+    ------
+    UserError
+        If there is no finished checkpoint.
+
+    """
+    file = path
+    if path.is_dir():
+        file = path / "checkpoints" / "best.pt"
+        if not file.exists():
+            raise UserError(
+                f"{path} is not a run, or has not reached a checkpoint: there is no"
+                " checkpoints/best.pt in it"
+            )
+    state = checkpoint.load(file)
+    if "normalisation" not in state or "shape" not in state:
+        raise UserError(f"{file} is not a checkpoint that can be applied to images")
+    config = OmegaConf.create({**state["config"], "trust": list(trust)})
+    shape = Shape(**state["shape"])
+    method, _ = assemble(config, shape)
+    weights = dict(state["method"]) | dict(state.get("average", {}))
+    method.load_state_dict(weights)
+    scale = Normalisation.from_state(state["normalisation"])
+    name = str(config.method.get("_target_", "")).rsplit(".", 1)[-1]
+    return Trained(method, scale, shape, int(state["step"]), file, name)

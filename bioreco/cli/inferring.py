@@ -1,0 +1,122 @@
+"""`bioreco infer run=RUN FILE ...`: apply a finished run to new measurements."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from bioreco.build import build
+from bioreco.cli.applying import apply, opened, show, targets
+from bioreco.cli.assembly import Trained, restore
+from bioreco.cli.context import Context
+from bioreco.cli.learning import recorded
+from bioreco.data.formats import find_images, open_image
+from bioreco.data.frames import Frames, choose_dims
+from bioreco.engine import report
+from bioreco.engine.predict import Inference, Predictor
+from bioreco.engine.runtime import Runtime
+from bioreco.errors import UserError
+
+log = logging.getLogger("bioreco")
+
+FAR = 3.0  # standard deviations between the brightness of training and of new images
+
+
+def run(config: DictConfig, context: Context) -> None:
+    """Apply a run to the files given."""
+    if not config.input:
+        raise UserError("which files? bioreco infer run=RUN FILE [FILE ...]")
+    runtime = Runtime(str(config.device), str(config.precision))
+    _infer(config, context, runtime, Path(str(config.run)), config.axes)
+
+
+def denoise(config: DictConfig, context: Context) -> None:
+    """Do the same for `bioreco denoise FILE run=RUN` or `checkpoint=FILE`."""
+    runtime = Runtime(str(config.trainer.device), str(config.trainer.precision))
+    path = Path(str(config.run if config.run is not None else config.checkpoint))
+    _infer(config, context, runtime, path, config.data.get("axes"))
+
+
+def _infer(
+    config: DictConfig, context: Context, runtime: Runtime, path: Path, axes: str | None
+) -> None:
+    trained = restore(path.expanduser(), trust=tuple(config.trust or ()))
+    inference: Inference = build(config.inference, "inference")
+    images = [_opened(file, axes, trained) for file in find_images(list(config.input))]
+    results = targets(
+        images,
+        output=config.output.path,
+        dtype=str(config.output.dtype),
+        overwrite=bool(config.overwrite),
+        fallback=context.folder / "results",
+    )
+    for frames in images:
+        _compare_brightness(frames, trained)
+    predictor = Predictor(
+        trained.method,
+        trained.scale,
+        runtime,
+        inference=inference,
+        allowed=trained.shape.augment,
+        joint=trained.shape.joint,
+    )
+    parameters = sum(p.numel() for p in trained.method.parameters())
+    values = {
+        "command": context.command,
+        "method": trained.names,
+        "checkpoint": str(trained.path),
+        "steps": trained.step,
+        "results": [str(path) for path in results],
+    }
+    with recorded(context.folder, values, writes=True):
+        seconds = apply(
+            predictor,
+            images,
+            results,
+            dtype=str(config.output.dtype),
+            overwrite=bool(config.overwrite),
+            note=f"{trained.names} of {trained.path}, {trained.step} steps",
+        )
+        values |= {"seconds": {"infer": round(seconds, 2)}}
+        values |= report.machine(runtime.device, parameters)
+        _show(context.folder, images, results)
+
+
+def _show(folder: Path, images: Sequence[Frames], results: Sequence[Path]) -> None:
+    found = opened(results[:1], images[:1])
+    show(folder / "preview.png", images[0], found[0], None, title="bioreco infer")
+
+
+def _opened(path: str, axes: str | None, trained: Trained) -> Frames:
+    image = open_image(path, axes=axes)
+    for note in image.notes:
+        log.info("%s: %s", image.name, note)
+    shape = trained.shape
+    frames = Frames(image, choose_dims(image, str(shape.dims)))
+    expected = len(trained.scale.mean)
+    if frames.channels != expected:
+        raise UserError(
+            f"{image.name} has {frames.channels} channels, but the run was trained on images"
+            f" with {expected}"
+        )
+    return frames
+
+
+def _compare_brightness(frames: Frames, trained: Trained) -> None:
+    """Say so if an image is far brighter or darker than what was trained on."""
+    region = [
+        slice(n // 2 - min(n, 256) // 2, n // 2 + (min(n, 256) + 1) // 2) for n in frames.shape
+    ]
+    scaled = trained.scale.apply(frames.read(0, region))
+    level = float(abs(scaled).mean())
+    if math.isfinite(level) and level > FAR:
+        log.warning(
+            "%s is unlike what this run was trained on (%.1f standard deviations from its mean):"
+            " check the result, or train on this file.",
+            frames.image.name,
+            level,
+        )

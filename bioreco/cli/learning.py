@@ -1,0 +1,145 @@
+"""Train a method on a data set, and keep the record of the run."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from bioreco.build import build
+from bioreco.cli.assembly import Shape, assemble, check_patch, plain
+from bioreco.cli.context import Context
+from bioreco.data.frames import Frames
+from bioreco.data.measurements import Measurements
+from bioreco.data.normalisation import Normalisation
+from bioreco.engine import report
+from bioreco.engine.fit import Fitted, fit
+from bioreco.engine.options import Options
+from bioreco.engine.predict import Inference, Predictor
+from bioreco.engine.runtime import Runtime
+from bioreco.errors import UserError
+from bioreco.metrics.noise import Noise, estimate_noise
+
+log = logging.getLogger("bioreco")
+
+LOOKED_AT = 1536  # pixels along y and x that noise is estimated from
+CHANNELS_TOLD = 4
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained method, ready to be applied, and what training it took."""
+
+    predictor: Predictor
+    fitted: Fitted
+    parameters: int
+
+
+def learn(
+    config: DictConfig,
+    data: Measurements,
+    folder: Path,
+    runtime: Runtime,
+    noise: dict[str, list[Noise]],
+) -> Learned:
+    """Train the configured method, or go on from the folder's last checkpoint."""
+    options: Options = build(config.trainer, "trainer")
+    inference: Inference = build(config.inference, "inference")
+    shape = Shape.of(data)
+    method, factories = assemble(config, shape)
+    check_patch(data, method)
+    samples, scale = data.training()
+    if not any(np.ptp(block) > 0 for block in samples.blocks):
+        raise UserError(
+            "there is nothing to learn from: all pixels have the same value, or none is a number"
+        )
+    fitted = fit(
+        method,
+        samples,
+        factories,
+        options=options,
+        runtime=runtime,
+        folder=folder,
+        seed=int(config.seed),
+        extras={
+            "config": plain(config),
+            "normalisation": scale.state(),
+            "shape": asdict(shape),
+        },
+        floor=noise_floor(noise, scale),
+    )
+    log.info("Trained for %d steps in %.0f s.", fitted.step, fitted.seconds)
+    predictor = Predictor(
+        method, scale, runtime, inference=inference, allowed=shape.augment, joint=shape.joint
+    )
+    return Learned(predictor, fitted, sum(p.numel() for p in method.parameters()))
+
+
+def look_at_noise(images: list[Frames]) -> dict[str, list[Noise]]:
+    """Estimate the noise of each image, channel by channel, from the middle of its first frame."""
+    found: dict[str, list[Noise]] = {}
+    for frames in images:
+        region = [
+            slice(max(0, (n - LOOKED_AT) // 2), min(n, (n + LOOKED_AT) // 2)) for n in frames.shape
+        ]
+        values = frames.read(0, region).astype(_kind(frames.image.dtype), copy=False)
+        found[frames.image.name] = [estimate_noise(channel) for channel in values]
+    return found
+
+
+def _kind(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which noise is looked at: whole numbers up to 16 bits stay whole."""
+    return dtype if dtype.kind in "ui" and dtype.itemsize <= 2 else np.dtype(np.float32)
+
+
+def tell_noise(noise: dict[str, list[Noise]]) -> None:
+    """Say in plain words what noise the images have."""
+    for name, channels in noise.items():
+        for number, channel in enumerate(channels[:CHANNELS_TOLD]):
+            which = f"{name}, channel {number}" if len(channels) > 1 else name
+            for sentence in channel.describe():
+                log.info("%s: %s", which, sentence)
+
+
+def noise_floor(noise: dict[str, list[Noise]], scale: Normalisation) -> float | None:
+    """Return the variance of the noise on the network's scale, if it could be estimated."""
+    shares = [
+        (channel.sigma / std) ** 2
+        for channels in noise.values()
+        for channel, std in zip(channels, scale.std, strict=False)
+    ]
+    floor = sum(shares) / len(shares) if shares else math.nan
+    return floor if math.isfinite(floor) else None
+
+
+def names(config: DictConfig, context: Context) -> dict[str, Any]:
+    """Return what a run is called in metrics.json."""
+    chosen = {key: context.choices.get(key) for key in ("method", "data", "forward", "network")}
+    return {"command": context.command, **chosen, "seed": int(config.seed)}
+
+
+@contextmanager
+def recorded(folder: Path, values: dict[str, Any], *, writes: bool) -> Iterator[dict[str, Any]]:
+    """Keep metrics.json up to date: running, then finished, failed or interrupted."""
+
+    def note(status: str) -> None:
+        if writes:
+            report.write(folder, {"status": status, **values})
+
+    note("running")
+    try:
+        yield values
+    except KeyboardInterrupt:
+        note("interrupted")
+        raise
+    except BaseException:
+        note("failed")
+        raise
+    note("finished")

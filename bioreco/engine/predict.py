@@ -1,0 +1,255 @@
+"""Apply a trained method to whole images, tile by tile, in memory bounded by the tile."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bioreco.engine.runtime import Runtime
+from bioreco.engine.tiles import Tile, plan
+from bioreco.errors import UserError, nearest
+from bioreco.methods.method import Method
+
+log = logging.getLogger("bioreco")
+
+Array = NDArray[np.float32]
+Write = Callable[[int, Sequence[slice], Array], None]
+
+AUGMENT = ("auto", "true", "false")
+TILES = {"cpu": {2: (256, 256), 3: (40, 192, 192)}, "cuda": {2: (1024, 1024), 3: (64, 256, 256)}}
+AFFORDABLE = 2**25  # pixels up to which "auto" averages over orientations
+
+
+class Frames(Protocol):
+    """Frames (c, [z,] y, x) to read; beyond the border they are mirrored."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels along the spatial axes."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Channels of a frame."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read_mirrored(self, frame: int, start: Sequence[int], size: Sequence[int]) -> Array:
+        """Read a region."""
+        ...
+
+
+class Scale(Protocol):
+    """The scale that the network works on."""
+
+    def apply(self, y: Array) -> Array:
+        """Go to the network's scale."""
+        ...
+
+    def invert(self, x: Array) -> Array:
+        """Come back to the units of the images."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a trained method is applied.
+
+    Attributes
+    ----------
+    tile
+        Pixels along y and x handed to the network at once, halo included; None suits the device.
+    augment
+        Average over quarter turns and mirrorings of the image: "true", "false", or "auto", which
+        does so for images of up to 32 megapixels.
+
+    Raises
+    ------
+    UserError
+        If an option is out of range.
+
+    """
+
+    tile: int | None = None
+    augment: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.tile is not None and self.tile < 16:
+            raise UserError(f"inference.tile={self.tile}: at least 16 pixels, or null")
+        if self.augment.lower() not in AUGMENT:
+            raise UserError(
+                f"inference.augment={self.augment}: choose one of {', '.join(AUGMENT)}."
+                + nearest(self.augment, AUGMENT)
+            )
+
+    def size(self, device: torch.device, dims: int) -> tuple[int, ...]:
+        """Return the size of a tile along each axis."""
+        default = TILES[device.type][dims]
+        return default if self.tile is None else (*default[: dims - 2], self.tile, self.tile)
+
+    def orientations(self, allowed: str, pixels: int) -> list[tuple[bool, tuple[int, ...]]]:
+        """Return the (transposed, mirrored axes) to average over.
+
+        Parameters
+        ----------
+        allowed
+            How the patches of training were turned: "turn", "mirror" or "none".
+        pixels
+            Of all the images.
+
+        """
+        wanted = self.augment.lower()
+        if wanted == "false" or allowed == "none" or (wanted == "auto" and pixels > AFFORDABLE):
+            return [(False, ())]
+        turned = (False, True) if allowed == "turn" else (False,)
+        return list(itertools.product(turned, [(), (-1,), (-2,), (-1, -2)]))
+
+
+class Predictor:
+    """A trained method, ready for images of any size.
+
+    Parameters
+    ----------
+    method
+        The trained method.
+    scale
+        The scale it was trained on.
+    runtime
+        Where it runs.
+    inference
+        How it is applied.
+    allowed
+        How its training patches were turned, which is how its input may be.
+    joint
+        Whether the network sees all channels at once.
+
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        scale: Scale,
+        runtime: Runtime,
+        *,
+        inference: Inference,
+        allowed: str,
+        joint: bool,
+    ) -> None:
+        runtime.place(method)
+        self.method, self.scale, self.runtime = method.eval(), scale, runtime
+        self.inference, self.allowed, self.joint = inference, allowed, joint
+        self._tile: tuple[int, ...] | None = None
+
+    def run(self, frames: Frames, write: Write, tick: Callable[[float], None]) -> None:
+        """Reconstruct all frames.
+
+        Parameters
+        ----------
+        frames
+            What to reconstruct.
+        write
+            Called with (frame, region, values (c, [z,] y, x)) for each tile, in the images' units.
+            Pixels that are not finite stay as they are.
+        tick
+            Called with the share of the work done since the last call.
+
+        Raises
+        ------
+        UserError
+            If memory doesn't even suffice for the smallest tile.
+
+        """
+        pixels = len(frames) * frames.channels * math.prod(frames.shape)
+        turns = self.inference.orientations(self.allowed, pixels)
+        for frame in range(len(frames)):
+            for tile, share in self._tiles(frames, frame, turns, write):
+                tick(share / len(frames))
+                del tile
+
+    def _tiles(
+        self,
+        frames: Frames,
+        frame: int,
+        turns: Sequence[tuple[bool, tuple[int, ...]]],
+        write: Write,
+    ) -> Iterator[tuple[Tile, float]]:
+        """Write one frame; when memory runs out, start it again with tiles of half the size."""
+        done = 0.0
+        while True:
+            size = self._tile or self.inference.size(self.runtime.device, len(frames.shape))
+            tiles = plan(frames.shape, size, self.method.halo, self.method.stride)
+            try:
+                for number, tile in enumerate(tiles):
+                    values = self._reconstruct(
+                        frames.read_mirrored(frame, tile.start, tile.size), turns
+                    )
+                    write(frame, tile.core, np.ascontiguousarray(values[:, *tile.inside]))
+                    share = max(0.0, (number + 1) / len(tiles) - done)
+                    done += share
+                    yield tile, share
+                return
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                self._shrink(error, tiles, size)
+
+    def _shrink(self, error: Exception, tiles: Sequence[Tile], size: Sequence[int]) -> None:
+        """Halve the tile after an error that says memory ran out; raise any other error again."""
+        told = str(error).lower()
+        short = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not short and "allocate memory" not in told and "out of memory" not in told:
+            raise error
+        if self.method.halo is None:
+            raise UserError(
+                "not enough memory, and this network looks at the whole image, so it can't be"
+                " cut: use network.norm=none"
+            ) from error
+        torch.cuda.empty_cache()
+        used = [min(a, b) for a, b in zip(size, tiles[0].size, strict=True)]
+        self._tile = (*used[:-2], *[n // 2 for n in used[-2:]])
+        log.warning(
+            "Not enough memory for tiles of %d x %d pixels; going on with %d x %d.",
+            *used[-2:],
+            *self._tile[-2:],
+        )
+
+    @torch.no_grad()
+    def _reconstruct(self, y: Array, turns: Sequence[tuple[bool, tuple[int, ...]]]) -> Array:
+        """Return the reconstruction of (c, [z,] y, x), in its units."""
+        missing = ~np.isfinite(y)
+        holes = bool(missing.any())
+        scaled = self.scale.apply(_mended(y, missing) if holes else y)
+        values = torch.from_numpy(scaled).to(self.runtime.device)
+        values = values[None] if self.joint else values[:, None]
+        total: Tensor | float = 0.0
+        for transposed, mirrored in turns:
+            turned = values.transpose(-1, -2) if transposed else values
+            with self.runtime.autocast():
+                mean = self.method.reconstruct({"y": turned.flip(mirrored).contiguous()}).mean
+            mean = mean.float().flip(mirrored)
+            total = total + (mean.transpose(-1, -2) if transposed else mean)
+        mean = torch.as_tensor(total) / len(turns)
+        x = self.scale.invert((mean[0] if self.joint else mean[:, 0]).cpu().numpy())
+        return np.where(missing, y, x) if holes else x
+
+
+def _mended(y: Array, missing: NDArray[np.bool_]) -> Array:
+    """Return y with each missing value replaced by the nearest one of its channel."""
+    from scipy.ndimage import distance_transform_edt
+
+    mended = y.copy()
+    for channel, holes in zip(mended, missing, strict=True):
+        if holes.all():
+            channel[...] = 0
+        elif holes.any():
+            nearest_one = distance_transform_edt(holes, return_distances=False, return_indices=True)
+            channel[holes] = channel[tuple(nearest_one)][holes]
+    return mended
