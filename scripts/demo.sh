@@ -15,7 +15,7 @@ rm -rf "$demo"
 mkdir -p "$demo"
 cd "$demo"
 "$bin/bioreco" denoise "$sample" -o "$demo" \
-    hydra.run.dir="$demo/run" trainer.time_limit="${SECONDS_OF_TRAINING:-90}" "$@"
+    hydra.run.dir=run trainer.time_limit="${SECONDS_OF_TRAINING:-90}" "$@"
 echo
 echo "The measured image:  $sample"
 echo "The denoised image:  $(ls "$demo"/*_denoised.*)"

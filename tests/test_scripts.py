@@ -74,7 +74,7 @@ def test_the_demo_denoises_a_sample_with_the_tests_environment(checkout):
     (noted,) = call(checkout, "scripts/demo.sh", "seed=1")
     demo = checkout / "outputs" / "demo"
     assert noted == (
-        f"bioreco denoise {sample} -o {demo} hydra.run.dir={demo}/run trainer.time_limit=90 seed=1"
+        f"bioreco denoise {sample} -o {demo} hydra.run.dir=run trainer.time_limit=90 seed=1"
     )
 
 

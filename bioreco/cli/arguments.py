@@ -29,7 +29,15 @@ FLAGS = (
 KNOWN = (*FLAGS, *VALUED, *PLAIN)
 INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 CFG = {"job", "hydra", "all"}
-PATH_KEYS = {"run", "reference", "measured", "checkpoint", "output.path", "data.root"}
+PATH_KEYS = {
+    "run",
+    "reference",
+    "measured",
+    "checkpoint",
+    "output.path",
+    "data.root",
+    "hydra.run.dir",
+}
 
 _OVERRIDE = re.compile(r"(\+{1,2}|~)?[A-Za-z_$][\w$.@/:-]*=|~[A-Za-z_][\w.@/:-]*$")
 _SPECIAL = re.compile(r"[\s,'\"\[\]{}()$\\=:#]")
@@ -168,7 +176,7 @@ def _quoted_path(override: str) -> str:
     key, _, value = override.partition("=")
     if not _SPECIAL.search(value) or value[0] in "'\"":
         return override
-    sweep_or_list = value.startswith("[") or "," in value
-    if _exists(value) or (key.lstrip("+") in PATH_KEYS and not sweep_or_list):
+    composed = value.startswith("[") or "," in value or "${" in value  # a list, a sweep, others
+    if _exists(value) or (key.lstrip("+") in PATH_KEYS and not composed):
         return f"{key}={quote(value)}"
     return override

@@ -15,8 +15,8 @@ from bioreco.build import build, find
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
 from bioreco.engine import checkpoint
-from bioreco.engine.fit import Factory
 from bioreco.engine.runtime import fold
+from bioreco.engine.training import Factory
 from bioreco.errors import UserError
 from bioreco.methods.method import Method
 

@@ -13,7 +13,7 @@ from bioreco.build import build
 from bioreco.cli import inferring
 from bioreco.cli.applying import apply, opened, score, show, targets
 from bioreco.cli.context import Context
-from bioreco.cli.learning import learn, look_at_noise, names, recorded, tell_noise
+from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.cli.training import Values, summary
 from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
@@ -44,6 +44,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
         config.data, "data", trusted=tuple(config.trust or ()), seed=int(config.seed)
     )
     paths = _targets(config, data.images, folder, resumed=context.resumed)
+    prepare(config, data)
     noise = look_at_noise(data.images)
     tell_noise(noise)
     values = names(config, context)
@@ -54,7 +55,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
             part = _part(data, group)
             within = folder / "files" / f"{number:03d}" if len(groups) > 1 else folder
             heard = {frames.image.name: noise[frames.image.name] for frames in part.images}
-            learned = learn(config, part, within, runtime, heard)
+            learned = learn(prepare(config, part), part, within, runtime, heard)
             losses.append(learned.fitted.validation)
             if not runtime.first:
                 continue

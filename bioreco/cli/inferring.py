@@ -17,7 +17,8 @@ from bioreco.cli.learning import recorded
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.frames import Frames, choose_dims
 from bioreco.engine import report
-from bioreco.engine.predict import Inference, Predictor
+from bioreco.engine.inference import Inference
+from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
 from bioreco.errors import UserError
 

@@ -59,8 +59,8 @@ def describe(image: Image, path: str) -> list[str]:
 def _shape(image: Image) -> str:
     sizes = " x ".join(f"{a} {n}" for a, n in zip(image.axes, image.shape, strict=True))
     total = float(np.prod(image.shape)) * image.dtype.itemsize
-    large = total >= 1e6
-    weight = f"{total / 1e6:.3g} MB" if large else f"{total / 1e3:.3g} kB"
+    power, unit = next(((p, u) for p, u in ((1e9, "GB"), (1e6, "MB")) if total >= p), (1e3, "kB"))
+    weight = f"{total / power:.3g} {unit}"
     return f"{image.format}, {sizes}, {image.dtype}, {weight}"
 
 

@@ -20,11 +20,14 @@ from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
 from bioreco.engine import report
-from bioreco.engine.fit import Fitted, fit
+from bioreco.engine.fit import fit
+from bioreco.engine.inference import Inference
 from bioreco.engine.options import Options
-from bioreco.engine.predict import Inference, Predictor
+from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
+from bioreco.engine.training import Factory, Fitted
 from bioreco.errors import UserError
+from bioreco.methods.method import Method
 from bioreco.metrics.noise import Noise, estimate_noise
 
 log = logging.getLogger("bioreco")
@@ -42,44 +45,68 @@ class Learned:
     parameters: int
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration describes, built and checked before any work is done."""
+
+    options: Options
+    inference: Inference
+    shape: Shape
+    method: Method
+    factories: dict[str, Factory]
+    config: dict[str, Any]
+    seed: int
+
+
+def prepare(config: DictConfig, data: Measurements) -> Parts:
+    """Build all that training needs, so that a wrong option is told at once."""
+    options: Options = build(config.trainer, "trainer")
+    inference: Inference = build(config.inference, "inference")
+    shape = Shape.of(data)
+    method, factories = assemble(config, shape)
+    check_patch(data, method)
+    return Parts(options, inference, shape, method, factories, plain(config), int(config.seed))
+
+
 def learn(
-    config: DictConfig,
+    parts: Parts,
     data: Measurements,
     folder: Path,
     runtime: Runtime,
     noise: dict[str, list[Noise]],
 ) -> Learned:
     """Train the configured method, or go on from the folder's last checkpoint."""
-    options: Options = build(config.trainer, "trainer")
-    inference: Inference = build(config.inference, "inference")
-    shape = Shape.of(data)
-    method, factories = assemble(config, shape)
-    check_patch(data, method)
     samples, scale = data.training()
     if not any(np.ptp(block) > 0 for block in samples.blocks):
         raise UserError(
             "there is nothing to learn from: all pixels have the same value, or none is a number"
         )
+    extras = {
+        "config": parts.config,
+        "normalisation": scale.state(),
+        "shape": asdict(parts.shape),
+    }
     fitted = fit(
-        method,
+        parts.method,
         samples,
-        factories,
-        options=options,
+        parts.factories,
+        options=parts.options,
         runtime=runtime,
         folder=folder,
-        seed=int(config.seed),
-        extras={
-            "config": plain(config),
-            "normalisation": scale.state(),
-            "shape": asdict(shape),
-        },
+        seed=parts.seed,
+        extras=extras,
         floor=noise_floor(noise, scale),
     )
     log.info("Trained for %d steps in %.0f s.", fitted.step, fitted.seconds)
     predictor = Predictor(
-        method, scale, runtime, inference=inference, allowed=shape.augment, joint=shape.joint
+        parts.method,
+        scale,
+        runtime,
+        inference=parts.inference,
+        allowed=parts.shape.augment,
+        joint=parts.shape.joint,
     )
-    return Learned(predictor, fitted, sum(p.numel() for p in method.parameters()))
+    return Learned(predictor, fitted, sum(p.numel() for p in parts.method.parameters()))
 
 
 def look_at_noise(images: list[Frames]) -> dict[str, list[Noise]]:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from bioreco.build import build
 from bioreco.cli.applying import apply, opened, score, show
 from bioreco.cli.context import Context
-from bioreco.cli.learning import Learned, learn, look_at_noise, names, recorded, tell_noise
+from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.data.measurements import Measurements
 from bioreco.data.paths import check_distinct
 from bioreco.engine import report
@@ -26,10 +26,11 @@ def run(config: DictConfig, context: Context) -> float | None:
     folder = Path(runtime.share(str(context.folder.absolute())))
     try:
         data: Measurements = build(config.data, "data", trusted=trusted, seed=int(config.seed))
+        parts = prepare(config, data)
         noise = look_at_noise(data.images)
         tell_noise(noise)
         with recorded(folder, names(config, context), writes=runtime.first) as values:
-            learned = learn(config, data, folder, runtime, noise)
+            learned = learn(parts, data, folder, runtime, noise)
             if runtime.first:
                 values |= summary(learned, runtime)
                 values |= reconstruct(learned, data, folder, note=f"method={values['method']}")

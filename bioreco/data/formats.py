@@ -22,6 +22,7 @@ from bioreco.data.paths import (
     result_path,
     split_dataset,
 )
+from bioreco.data.recognise import recognised
 from bioreco.data.writing import Writer, disk_told, remove, temporary_name
 from bioreco.errors import UserError
 
@@ -42,32 +43,6 @@ _ROOMS = {
     "nifti": "nifti",
     "hdf5": "hdf5",
     "zarr": "omezarr",
-}
-_FOREIGN = {
-    ".czi": "Zeiss CZI",
-    ".nd2": "Nikon ND2",
-    ".lif": "Leica LIF",
-    ".oib": "Olympus OIB",
-    ".oif": "Olympus OIF",
-    ".vsi": "Olympus VSI",
-    ".dm3": "Gatan DM3",
-    ".dm4": "Gatan DM4",
-    ".ser": "FEI SER",
-    ".emd": "Velox EMD",
-    ".par": "Philips PAR/REC",
-    ".rec": "Philips PAR/REC",
-    ".mnc": "MINC",
-    ".ims": "Imaris",
-    ".dcm": "DICOM",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jp2": "JPEG 2000",
-    ".gif": "GIF",
-    ".bmp": "BMP",
-    ".webp": "WebP",
-    ".npz": "NumPy archive",
-    ".mat": "MATLAB",
-    ".zip": "ZIP archive",
 }
 
 
@@ -91,11 +66,13 @@ def open_image(path: str | Path, *, axes: str | None = None) -> Image:
         raise missing(file)
     if file.is_dir() and not is_zarr(file):
         raise UserError(f"{file} is a folder, not an image.")
+    if not file.is_dir() and not file.is_file():
+        raise UserError(f"{file} isn't an ordinary file.")
     if not os.access(file, os.R_OK):
         raise UserError(f"{file}: permission denied.")
     if file.is_file() and file.stat().st_size == 0:
         raise UserError(f"{file.name} is empty (0 bytes).")
-    kind = "zarr" if file.is_dir() else _recognised(file)
+    kind = "zarr" if file.is_dir() else recognised(file)
     if dataset is not None and kind != "hdf5":
         raise UserError(f"{file.name} isn't an HDF5 file, so it has no data set {dataset}.")
     image: Image = _room(kind, "open")(*([file, dataset] if kind == "hdf5" else [file]))
@@ -128,6 +105,8 @@ def create(
         raise UserError(f"{path}: images can't be written as '{file.suffix}'.")
     if os.path.realpath(file) == os.path.realpath(like.path):
         raise UserError(f"{file} is the input, and inputs are never changed.")
+    if file.is_dir() and not (kind == "zarr" and is_zarr(file)):
+        raise UserError(f"{file} is a folder, which isn't replaced by a file.")
     if file.exists() and not overwrite and kind != "hdf5":
         raise UserError(f"{file} exists already; say overwrite=true to replace it.")
     dtype = np.dtype(dtype).newbyteorder("=")
@@ -153,51 +132,6 @@ def _room(kind: str, verb: str) -> Callable[..., Any]:
     name = _ROOMS[kind]
     function: Callable[..., Any] = getattr(import_module(f"bioreco.data.{name}"), f"{verb}_{name}")
     return function
-
-
-def _recognised(path: Path) -> str:
-    """Return the format of a file: what it holds counts more than what it is called."""
-    with path.open("rb") as file:
-        head = file.read(540)
-    by_name = format_of(path)
-    kind = _by_content(head)
-    if kind is None and (head[:2] == b"\x1f\x8b" or head[:3] == b"BZh"):
-        kind = by_name if by_name in {"mrc", "nifti"} else None
-    if kind is None and by_name == "mrc" and not _foreign(path, head):
-        kind = "mrc"
-    foreign = _FOREIGN.get(path.suffix.lower())
-    if kind is not None and (kind != "hdf5" or foreign is None):
-        return kind
-    if foreign is not None:
-        raise UserError(f"{path.name}: {foreign} files aren't read; export it as OME-TIFF.")
-    if by_name is not None:
-        raise UserError(
-            f"{path.name} isn't {_ROOMS[by_name].upper()}: its first bytes are {head[:8]!r}."
-        )
-    raise UserError(
-        f"{path.name} isn't an image that can be read (TIFF, PNG, NPY, MRC, NIfTI, HDF5, OME-Zarr)."
-    )
-
-
-def _by_content(head: bytes) -> str | None:
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "tiff"
-    if head[:8] == b"\x89PNG\r\n\x1a\n":
-        return "png"
-    if head[:6] == b"\x93NUMPY":
-        return "npy"
-    if head[:8] == b"\x89HDF\r\n\x1a\n":
-        return "hdf5"
-    if head[208:212] == b"MAP ":
-        return "mrc"
-    if head[344:348] == b"n+1\0" or head[4:8] == b"n+2\0":
-        return "nifti"
-    return None
-
-
-def _foreign(path: Path, head: bytes) -> bool:
-    """Tell a Philips .REC, which has no header at all, from the .rec of a tomogram."""
-    return path.suffix == ".REC" or path.with_suffix(".PAR").exists() or not any(head[:16])
 
 
 def _settled(image: Image, axes: str | None) -> Image:
@@ -236,6 +170,9 @@ def _noted(image: Image) -> Image:
             f"{image.name} is {times(image.shape)}, and the file doesn't say what its axes are;"
             f" say so with axes, for example data.axes={('TZCYX')[-len(axes) :]}."
         )
+    if image.size("S") in {2, 4}:
+        note = "the last sample of a pixel may be transparency; it is treated like a colour"
+        image = replace(image, notes=(*image.notes, note))
     count = image.size("I")
     if count < 2 or image.format == "mrc":
         return image

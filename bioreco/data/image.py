@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +137,11 @@ class DamageTold:
             return
         if isinstance(error, PermissionError):
             raise UserError(f"{self.name}: permission denied.") from error
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise UserError(
+                f"{self.name} can't be {self.verb}: the disk is full. Temporary files go to"
+                f" {tempfile.gettempdir()}; TMPDIR names another place."
+            ) from error
         reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
         raise UserError(
             f"{self.name} can't be {self.verb}: the file is damaged or uses an encoding that"

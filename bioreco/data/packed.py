@@ -5,15 +5,13 @@ from __future__ import annotations
 import bz2
 import gzip
 import shutil
-import tempfile
-import weakref
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from bioreco.data.image import Array, Index
 from bioreco.data.raw import Raw
-from bioreco.data.writing import remove
+from bioreco.data.scratch import scratch_file
 from bioreco.errors import UserError
 
 
@@ -72,10 +70,8 @@ class Packed:
         return self._unpacked.read(index)
 
     def _unpack(self) -> Raw:
-        with tempfile.NamedTemporaryFile(prefix="bioreco-", delete=False) as file:
-            temporary = Path(file.name)
-            weakref.finalize(self, remove, temporary)
-            with open_stream(self.raw.path) as packed:
-                shutil.copyfileobj(packed, file, 2**20)
+        temporary = scratch_file(self)
+        with open_stream(self.raw.path) as packed, temporary.open("wb") as file:
+            shutil.copyfileobj(packed, file, 2**20)
         check_end(self.raw.path.name, self.raw, temporary.stat().st_size)
         return replace(self.raw, path=temporary)

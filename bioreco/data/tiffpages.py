@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -128,8 +129,9 @@ class TiffPages:
         self.pages = pages
         self.layout = layout
         self._cache: OrderedDict[tuple[int, int], Array] = OrderedDict()
-        self._cached = 0
+        self._bytes = 0
         self._shelf = Shelf()
+        self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Callable[[Path], Any], tuple[Path]]:
         """Pickle as the path: worker processes open the file anew."""
@@ -175,23 +177,28 @@ class TiffPages:
 
     def _decoded(self, page: Page, number: int, segment: int) -> tuple[tuple[int, ...], Array]:
         """Return where a strip or tile lies, and its pixels."""
-        corner, key = self._corner(segment), (number, segment)
+        corner = self._corner(segment)
+        with self._lock:
+            return corner, self._cached(page, number, segment)
+
+    def _cached(self, page: Page, number: int, segment: int) -> Array:
+        key = (number, segment)
         if key in self._cache:
             self._cache.move_to_end(key)
         elif key in self._shelf:
-            return corner, self._shelf[key]
+            return self._shelf[key]
         elif not page.counts[segment]:
-            return corner, self.layout.nothing
+            return self.layout.nothing
         else:
             self._cache[key] = self._decode(page, segment)
-            self._cached += self._cache[key].nbytes
+            self._bytes += self._cache[key].nbytes
         values = self._cache[key]
-        while self._cached > _CACHE_BYTES and len(self._cache) > 1:
+        while self._bytes > _CACHE_BYTES and len(self._cache) > 1:
             oldest, dropped = self._cache.popitem(last=False)
-            self._cached -= dropped.nbytes
+            self._bytes -= dropped.nbytes
             if dropped.nbytes >= _LARGE:
                 self._shelf[oldest] = dropped
-        return corner, values
+        return values
 
     def _corner(self, segment: int) -> tuple[int, ...]:
         """Return the five-axis position of a strip or tile."""

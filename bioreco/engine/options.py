@@ -40,7 +40,7 @@ class Options:
 
     """
 
-    steps: int = 2500
+    steps: int = 4000
     batch_size: int = 4
     device: str = "auto"
     precision: str = "32-true"

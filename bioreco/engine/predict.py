@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,19 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bioreco.engine.inference import Inference, Turn
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.tiles import Tile, plan
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError
 from bioreco.methods.method import Method
 
 log = logging.getLogger("bioreco")
 
 Array = NDArray[np.float32]
 Write = Callable[[int, Sequence[slice], Array], None]
-
-AUGMENT = ("auto", "true", "false")
-TILES = {"cpu": {2: (256, 256), 3: (40, 192, 192)}, "cuda": {2: (1024, 1024), 3: (64, 256, 256)}}
-AFFORDABLE = 2**25  # pixels up to which "auto" averages over orientations
 
 
 class Frames(Protocol):
@@ -59,60 +54,6 @@ class Scale(Protocol):
     def invert(self, x: Array) -> Array:
         """Come back to the units of the images."""
         ...
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How a trained method is applied.
-
-    Attributes
-    ----------
-    tile
-        Pixels along y and x handed to the network at once, halo included; None suits the device.
-    augment
-        Average over quarter turns and mirrorings of the image: "true", "false", or "auto", which
-        does so for images of up to 32 megapixels.
-
-    Raises
-    ------
-    UserError
-        If an option is out of range.
-
-    """
-
-    tile: int | None = None
-    augment: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.tile is not None and self.tile < 16:
-            raise UserError(f"inference.tile={self.tile}: at least 16 pixels, or null")
-        if self.augment.lower() not in AUGMENT:
-            raise UserError(
-                f"inference.augment={self.augment}: choose one of {', '.join(AUGMENT)}."
-                + nearest(self.augment, AUGMENT)
-            )
-
-    def size(self, device: torch.device, dims: int) -> tuple[int, ...]:
-        """Return the size of a tile along each axis."""
-        default = TILES[device.type][dims]
-        return default if self.tile is None else (*default[: dims - 2], self.tile, self.tile)
-
-    def orientations(self, allowed: str, pixels: int) -> list[tuple[bool, tuple[int, ...]]]:
-        """Return the (transposed, mirrored axes) to average over.
-
-        Parameters
-        ----------
-        allowed
-            How the patches of training were turned: "turn", "mirror" or "none".
-        pixels
-            Of all the images.
-
-        """
-        wanted = self.augment.lower()
-        if wanted == "false" or allowed == "none" or (wanted == "auto" and pixels > AFFORDABLE):
-            return [(False, ())]
-        turned = (False, True) if allowed == "turn" else (False,)
-        return list(itertools.product(turned, [(), (-1,), (-2,), (-1, -2)]))
 
 
 class Predictor:
@@ -180,7 +121,7 @@ class Predictor:
         self,
         frames: Frames,
         frame: int,
-        turns: Sequence[tuple[bool, tuple[int, ...]]],
+        turns: Sequence[Turn],
         write: Write,
     ) -> Iterator[tuple[Tile, float]]:
         """Write one frame; when memory runs out, start it again with tiles of half the size."""
@@ -222,7 +163,7 @@ class Predictor:
         )
 
     @torch.no_grad()
-    def _reconstruct(self, y: Array, turns: Sequence[tuple[bool, tuple[int, ...]]]) -> Array:
+    def _reconstruct(self, y: Array, turns: Sequence[Turn]) -> Array:
         """Return the reconstruction of (c, [z,] y, x), in its units."""
         missing = ~np.isfinite(y)
         holes = bool(missing.any())

@@ -50,6 +50,8 @@ def test_flags_come_first_then_overrides_then_files(tmp_path, monkeypatch):
         ("run='quoted already'", "run='quoted already'"),
         ("run=[a,b]", "run=[a,b]"),
         ("run=a,b", "run=a,b"),  # a sweep
+        ("hydra.run.dir=my run", "hydra.run.dir='my run'"),
+        ("hydra.run.dir=runs/${seed}", "hydra.run.dir=runs/${seed}"),
         ("run=null", "run=null"),
         ("run=a,there.tif", "run='a,there.tif'"),  # exists
         ("data.paths=[a,b]", "data.paths=[a,b]"),

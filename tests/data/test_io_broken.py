@@ -84,6 +84,13 @@ def test_arrays_in_another_order_and_of_objects(tmp_path: Path) -> None:
 def test_folders_and_wrong_names(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a folder, not an image"):
         open_image(tmp_path)
+    with pytest.raises(UserError, match="/dev/null isn't an ordinary file"):
+        open_image("/dev/null")
+    np.save(tmp_path / "a.npy", VALUES)
+    for name in ("old.tif", "old.zarr"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(UserError, match="is a folder, which isn't replaced by a file"):
+            create(tmp_path / name, open_image(tmp_path / "a.npy"), dtype=F4, overwrite=True)
     (tmp_path / "really.tif").write_bytes(imagecodecs.png_encode(VALUES))
     assert open_image(tmp_path / "really.tif").format == "png"
 

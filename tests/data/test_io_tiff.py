@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import tifffile
 from bioreco.data import tiffpages
 from bioreco.data.formats import create, open_image
 from bioreco.data.image import Image
+from bioreco.data.shelf import Shelf
 from bioreco.data.tiffpages import TiffPages
 from bioreco.errors import UserError
 
@@ -204,3 +206,32 @@ def test_tiles_that_were_left_out_are_filled(tmp_path: Path) -> None:
     truth[:16, 16:32] = 0
     np.testing.assert_array_equal(open_image(path).read(), truth)
     np.testing.assert_array_equal(tifffile.imread(path), truth)
+
+
+def test_threads_share_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiffpages, "_CACHE_BYTES", 3000)
+    monkeypatch.setattr(tiffpages, "_LARGE", 1000)
+    values = RNG.integers(0, 255, (8, 40, 30), np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values, rowsperstrip=40, compression="zlib", photometric="minisblack")
+    read = open_image(path).read
+    with ThreadPoolExecutor(4) as pool:
+        for whole in pool.map(lambda _: read(), range(12)):
+            np.testing.assert_array_equal(whole, values)
+
+
+def test_a_forked_process_writes_to_a_shelf_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = RNG.integers(0, 255, (5, 6), np.uint8)
+    shelf = Shelf()
+    shelf["parent"] = values
+    first = shelf._path
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    shelf["child"] = values + 1
+    second = shelf._path
+    assert first.read_bytes() == values.tobytes()
+    np.testing.assert_array_equal(shelf["parent"], values)
+    np.testing.assert_array_equal(shelf["child"], values + 1)
+    del shelf
+    assert first.exists()
+    assert not second.exists()
+    first.unlink()

@@ -1,0 +1,70 @@
+"""How a trained method is applied: the options of `inference`."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+
+from bioreco.errors import UserError, nearest
+
+AUGMENT = ("auto", "true", "false")
+TILES = {"cpu": {2: (256, 256), 3: (40, 192, 192)}, "cuda": {2: (1024, 1024), 3: (64, 256, 256)}}
+AFFORDABLE = 2**25  # pixels up to which "auto" averages over orientations
+
+Turn = tuple[bool, tuple[int, ...]]  # transposed, mirrored axes
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a trained method is applied.
+
+    Attributes
+    ----------
+    tile
+        Pixels along y and x handed to the network at once, halo included; None suits the device.
+    augment
+        Average over quarter turns and mirrorings of the image: "true", "false", or "auto", which
+        does so for images of up to 32 megapixels.
+
+    Raises
+    ------
+    UserError
+        If an option is out of range.
+
+    """
+
+    tile: int | None = None
+    augment: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.tile is not None and self.tile < 16:
+            raise UserError(f"inference.tile={self.tile}: at least 16 pixels, or null")
+        if self.augment.lower() not in AUGMENT:
+            raise UserError(
+                f"inference.augment={self.augment}: choose one of {', '.join(AUGMENT)}."
+                + nearest(self.augment, AUGMENT)
+            )
+
+    def size(self, device: torch.device, dims: int) -> tuple[int, ...]:
+        """Return the size of a tile along each axis."""
+        default = TILES[device.type][dims]
+        return default if self.tile is None else (*default[: dims - 2], self.tile, self.tile)
+
+    def orientations(self, allowed: str, pixels: int) -> list[Turn]:
+        """Return the (transposed, mirrored axes) to average over.
+
+        Parameters
+        ----------
+        allowed
+            How the patches of training were turned: "turn", "mirror" or "none".
+        pixels
+            Of all the images.
+
+        """
+        wanted = self.augment.lower()
+        if wanted == "false" or allowed == "none" or (wanted == "auto" and pixels > AFFORDABLE):
+            return [(False, ())]
+        turned = (False, True) if allowed == "turn" else (False,)
+        return list(itertools.product(turned, [(), (-1,), (-2,), (-1, -2)]))
