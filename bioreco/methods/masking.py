@@ -46,8 +46,10 @@ def stratified(y: Tensor, density: float, seeds: Tensor, *, joint: bool = False)
     u = draws.uniform(seeds, layers * total * len(size)).view(b, layers, len(size), *boxes)
     flat = torch.zeros((b, layers, *boxes), dtype=torch.int64, device=y.device)
     for axis, (pixels, count) in enumerate(zip(size, boxes, strict=True)):
-        corner = torch.arange(count, device=y.device).view([-1] + [1] * (len(size) - axis - 1))
-        flat = flat * pixels + ((corner + u[:, :, axis]) * (pixels / count)).long()
+        edge = torch.arange(count + 1, device=y.device) * pixels // count
+        along = [-1] + [1] * (len(size) - axis - 1)
+        first, side = edge[:-1].view(along), edge.diff().view(along)
+        flat = flat * pixels + first + (u[:, :, axis] * side).long()
     mask = torch.zeros((b, layers, math.prod(size)), dtype=torch.bool, device=y.device)
     mask.scatter_(2, flat.flatten(2), True)
     return mask.view(b, layers, *size).expand_as(y)
