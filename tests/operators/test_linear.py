@@ -65,7 +65,7 @@ def test_an_adjoint_is_an_operator_whose_adjoint_is_the_first(a, b, c):
         x, y = random(inputs, seed=2), random(outputs, seed=3)
         assert torch.equal(operator.H(y), operator.adjoint(y))
         assert torch.equal(operator.H.adjoint(x), operator(x))
-        assert operator.H.H is operator or operator.H.H == operator
+        assert operator.H.H is operator or operator == operator.H.H
         assert torch.equal(operator.H.H(x), operator(x))
 
 
