@@ -1,7 +1,7 @@
 """PSNR of N2V and N2S on noisy images with a known truth, after a given time of training.
 
-Run as `python scripts/benchmark_fmd.py NOISY_FOLDER TRUTH_FOLDER [--seconds 60 180]`. Each noisy
-file NAME_1.png (or NAME.tif) is matched with NAME.png (.tif) in the truth folder. It runs, for each,
+Run as `python scripts/benchmark_fmd.py NOISY TRUTH [--seconds 60 180]` with two folders. Each noisy
+file NAME_1.png (or NAME.tif) is matched with NAME.png (.tif) of the other. It runs, for each image,
 
     bioreco train method=M data=files data.paths=[NOISY] data.reference=[TRUTH]
         trainer.steps=1000000 trainer.time_limit=SECONDS
