@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ def load(path: Path, device: torch.device | str = "cpu") -> State:
     if not path.is_file():
         raise UserError(f"{path}: there is no such checkpoint")
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other programs' files; what is told is below
+            state = torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise UserError(f"{path} is not a checkpoint of bioreco, or is damaged") from error
     if not isinstance(state, dict) or not {"method", "step", "config"} <= set(state):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,9 +49,23 @@ class Inference:
                 + nearest(self.augment, AUGMENT)
             )
 
-    def size(self, device: torch.device, dims: int) -> tuple[int, ...]:
-        """Return the size of a tile along each axis."""
+    def size(
+        self,
+        device: torch.device,
+        dims: int,
+        halo: Sequence[int] | None = None,
+        stride: Sequence[int] | None = None,
+    ) -> tuple[int, ...]:
+        """Return the size of a tile along each axis.
+
+        The default grows with a network that looks far, so that a tile isn't all halo.
+        """
         default = TILES[device.type][dims]
+        if halo is not None:
+            steps = stride or (1,) * dims
+            rims = [math.ceil(h / s) * s for h, s in zip(halo, steps, strict=True)]
+            least = [2 * r + max(n // 4, s) for r, n, s in zip(rims, default, steps, strict=True)]
+            default = tuple(max(n, m) for n, m in zip(default, least, strict=True))
         return default if self.tile is None else (*default[: dims - 2], self.tile, self.tile)
 
     def orientations(self, allowed: str, pixels: int) -> list[Turn]:

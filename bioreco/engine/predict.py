@@ -126,8 +126,11 @@ class Predictor:
         """Write one frame; when memory runs out, start it again with tiles of half the size."""
         done = 0.0
         while True:
-            size = self._tile or self.inference.size(self.runtime.device, len(frames.shape))
-            tiles = plan(frames.shape, size, self.method.halo, self.method.stride)
+            halo, stride = self.method.halo, self.method.stride
+            size = self._tile or self.inference.size(
+                self.runtime.device, len(frames.shape), halo, stride
+            )
+            tiles = plan(frames.shape, size, halo, stride)
             try:
                 for number, tile in enumerate(tiles):
                     values = self._reconstruct(

@@ -148,10 +148,7 @@ class Training:
             values = {k: float(v) for k, v in self.runtime.average_losses(means).items()}
             self.sums, self.counted = {}, 0
             if not all(torch.isfinite(torch.tensor(list(values.values())))):
-                raise UserError(
-                    f"training diverged: a loss is no longer a number at step {step}. Lower the"
-                    " learning rate (method.optim.*.lr) and `resume` from the last checkpoint."
-                )
+                raise self._diverged()
             if due and self.runtime.first:
                 with self.average.applied():
                     found = validate(self.method, samples, self.runtime, log, step, floor)
@@ -164,8 +161,16 @@ class Training:
     def _seconds(self) -> float:
         return time.monotonic() - self._began
 
+    def _diverged(self) -> UserError:
+        return UserError(
+            f"training diverged: a loss is no longer a number at step {self.step}. Lower the"
+            " learning rate (method.optim.*.lr) and `resume` from the last checkpoint."
+        )
+
     def save(self) -> None:
         """Write the last checkpoint, and the weights as they would be reported now."""
+        if not all(bool(p.isfinite().all()) for p in self.method.parameters()):
+            raise self._diverged()
         if not self.runtime.first:
             return
         common = {"step": self.step, "seconds": self._seconds(), **self.extras}

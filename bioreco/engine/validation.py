@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bioreco.engine.journal import Journal
 from bioreco.engine.pictures import picture
@@ -46,9 +48,15 @@ def validate(
                 totals.setdefault(f"val/{key}", []).append(loss)
             if number == 0:
                 mean = method.reconstruct(on_device).mean
-                y, x = (t[0, 0].float().cpu().numpy() for t in (on_device["y"], mean))
-                log.picture("reconstruction", step, picture(y, x))
+                log.picture("reconstruction", step, picture(_plane(on_device["y"]), _plane(mean)))
     values = {key: float(torch.stack(losses).mean()) for key, losses in totals.items()}
     if floor is not None and "val/mse" in values:
         values |= {"val/noise_floor": floor, "val/excess": values["val/mse"] - floor}
     return values
+
+
+def _plane(values: Tensor) -> NDArray[np.float32]:
+    """Return the first channel of the first sample; of a stack its middle slice."""
+    first = values[0, 0].float().cpu().numpy()
+    plane: NDArray[np.float32] = first[len(first) // 2] if first.ndim == 3 else first
+    return plane

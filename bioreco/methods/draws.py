@@ -34,10 +34,15 @@ def uniform(seeds: Tensor, count: int, stream: int = 0) -> Tensor:
         (b, count), float64, uniform in [0, 1).
 
     """
-    start = _scramble(seeds + _GAMMA * (stream + 1))
+    start = _scramble(seeds + _wrapped(_GAMMA * (stream + 1)))
     counter = torch.arange(count, dtype=torch.int64, device=seeds.device)
     bits = _scramble(start[:, None] + _GAMMA * (counter + 1))
     return _shift(bits, 11).to(torch.float64) * 2.0**-53
+
+
+def _wrapped(number: int) -> int:
+    """Return a whole number modulo 2**64, as a signed 64-bit integer."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _scramble(z: Tensor) -> Tensor:

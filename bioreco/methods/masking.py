@@ -46,8 +46,10 @@ def stratified(y: Tensor, density: float, seeds: Tensor, *, joint: bool = False)
     u = draws.uniform(seeds, layers * total * len(size)).view(b, layers, len(size), *boxes)
     flat = torch.zeros((b, layers, *boxes), dtype=torch.int64, device=y.device)
     for axis, (pixels, count) in enumerate(zip(size, boxes, strict=True)):
-        corner = torch.arange(count, device=y.device).view([-1] + [1] * (len(size) - axis - 1))
-        flat = flat * pixels + ((corner + u[:, :, axis]) * (pixels / count)).long()
+        edge = torch.arange(count + 1, device=y.device) * pixels // count
+        along = [-1] + [1] * (len(size) - axis - 1)
+        first, side = edge[:-1].view(along), edge.diff().view(along)
+        flat = flat * pixels + first + (u[:, :, axis] * side).long()
     mask = torch.zeros((b, layers, math.prod(size)), dtype=torch.bool, device=y.device)
     mask.scatter_(2, flat.flatten(2), True)
     return mask.view(b, layers, *size).expand_as(y)
@@ -103,14 +105,15 @@ def fill(y: Tensor, mask: Tensor, how: str, *, radius: int, seeds: Tensor) -> Te
     how
         "uniform": a neighbour drawn at random; "mean" or "median" of the neighbours.
     radius
-        The neighbours are those within this many pixels along each axis, without the centre;
-        the window is cut at the border of the image.
+        The neighbours are those within this many pixels along each axis, without the centre and
+        without other masked pixels; the window is cut at the border of the image. A pixel that
+        has none becomes 0.
     seeds
         One seed for each sample (b,).
 
     """
     where = mask.nonzero(as_tuple=True)
-    values, valid = _neighbours(y, where, radius)
+    values, valid = _neighbours(y, mask, where, radius)
     count = valid.sum(1)
     if how == "uniform":
         u = draws.uniform(seeds, y[0].numel(), stream=1).view_as(y)[where]
@@ -124,8 +127,10 @@ def fill(y: Tensor, mask: Tensor, how: str, *, radius: int, seeds: Tensor) -> Te
     return y.index_put(where, filled.to(y.dtype))
 
 
-def _neighbours(y: Tensor, where: tuple[Tensor, ...], radius: int) -> tuple[Tensor, Tensor]:
-    """Return the window of each pixel without its centre (n, w), and which lie in the image."""
+def _neighbours(
+    y: Tensor, mask: Tensor, where: tuple[Tensor, ...], radius: int
+) -> tuple[Tensor, Tensor]:
+    """Return the window of each pixel without its centre (n, w), and which of it may be seen."""
     size = y.shape[2:]
     window = itertools.product(range(-radius, radius + 1), repeat=len(size))
     offsets = torch.tensor([o for o in window if any(o)], device=y.device)
@@ -135,24 +140,24 @@ def _neighbours(y: Tensor, where: tuple[Tensor, ...], radius: int) -> tuple[Tens
         at = where[2 + axis][:, None] + offsets[:, axis]
         valid = valid & (at >= 0) & (at < pixels)
         index = index * pixels + at.clamp(0, pixels - 1)
-    return y.flatten()[index], valid
+    return y.flatten()[index], valid & ~mask.flatten()[index]
 
 
 def interpolate(y: Tensor, mask: Tensor) -> Tensor:
     """Replace the masked pixels by the weighted mean of their nearest neighbours.
 
-    The weights fall off by half for each axis along which the neighbour is off; at the border
-    only neighbours within the image count.
+    The weights fall off by half for each axis along which the neighbour is off; only neighbours
+    within the image that aren't masked themselves count.
     """
     dims = y.dim() - 2
     line = torch.tensor([0.5, 1.0, 0.5], dtype=y.dtype, device=y.device)
     kernel = reduce(torch.multiply, torch.meshgrid(*[line] * dims, indexing="ij")).clone()
     kernel.view(-1)[3**dims // 2] = 0
     convolve = functional.conv2d if dims == 2 else functional.conv3d
-    planes = y.reshape(-1, 1, *y.shape[2:])
-    total = convolve(planes, kernel[None, None], padding=1)
-    weight = convolve(torch.ones_like(planes[:1]), kernel[None, None], padding=1)
-    return torch.where(mask, (total / weight.clamp(min=1e-6)).view_as(y), y)
+    seen = torch.stack([y.masked_fill(mask, 0), (~mask).to(y.dtype)])
+    planes = seen.view(-1, 1, *y.shape[2:])
+    total, weight = convolve(planes, kernel[None, None], padding=1).view(2, *y.shape)
+    return torch.where(mask, total / weight.clamp(min=1e-6), y)
 
 
 def masked_mse(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
