@@ -14,8 +14,7 @@ demo=$root/outputs/demo
 rm -rf "$demo"
 mkdir -p "$demo"
 cd "$demo"
-"$bin/bioreco" denoise "$sample" -o "$demo" \
-    hydra.run.dir=run trainer.time_limit="${SECONDS_OF_TRAINING:-90}" "$@"
+"$bin/bioreco" denoise "$sample" -o "$demo" hydra.run.dir=run "$@"
 echo
 echo "The measured image:  $sample"
 echo "The denoised image:  $(ls "$demo"/*_denoised.*)"

@@ -86,6 +86,7 @@ def learn(
         "normalisation": scale.state(),
         "shape": asdict(parts.shape),
     }
+    tell_plan(parts, data, runtime)
     fitted = fit(
         parts.method,
         samples,
@@ -107,6 +108,21 @@ def learn(
         joint=parts.shape.joint,
     )
     return Learned(predictor, fitted, sum(p.numel() for p in parts.method.parameters()))
+
+
+def tell_plan(parts: Parts, data: Measurements, runtime: Runtime) -> None:
+    """Say how long training will be, of what and where."""
+    options = parts.options
+    limit = f", {options.time_limit:g} s at most" if options.time_limit else ""
+    log.info(
+        "Training %s: %d steps%s, %d patches of %s pixels in each, on %s.",
+        type(parts.method).__name__,
+        options.steps,
+        limit,
+        options.batch_size,
+        " x ".join(map(str, data.patch)),
+        runtime.words(),
+    )
 
 
 def look_at_noise(images: list[Frames]) -> dict[str, list[Noise]]:

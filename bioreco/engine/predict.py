@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bioreco.engine.inference import Inference, Turn
 from bioreco.engine.runtime import Runtime
@@ -173,14 +172,15 @@ class Predictor:
         scaled = self.scale.apply(_mended(y, missing) if holes else y)
         values = torch.from_numpy(scaled).to(self.runtime.device)
         values = values[None] if self.joint else values[:, None]
-        total: Tensor | float = 0.0
+        total = torch.zeros(())
         for transposed, mirrored in turns:
             turned = values.transpose(-1, -2) if transposed else values
+            turned = turned.flip(mirrored) if mirrored else turned.contiguous()
             with self.runtime.autocast():
-                mean = self.method.reconstruct({"y": turned.flip(mirrored).contiguous()}).mean
-            mean = mean.float().flip(mirrored)
-            total = total + (mean.transpose(-1, -2) if transposed else mean)
-        mean = torch.as_tensor(total) / len(turns)
+                mean = self.method.reconstruct({"y": turned}).mean.float()
+            mean = mean.flip(mirrored) if mirrored else mean
+            total = total.to(mean.device) + (mean.transpose(-1, -2) if transposed else mean)
+        mean = total / len(turns)
         x = self.scale.invert((mean[0] if self.joint else mean[:, 0]).cpu().numpy())
         return np.where(missing, y, x) if holes else x
 

@@ -61,6 +61,12 @@ class Runtime:
                 layout = formats[parameter.dim()]
                 parameter.data = parameter.data.contiguous(memory_format=layout)
 
+    def words(self) -> str:
+        """Say where this runs: the device, and the threads of a CPU."""
+        threads = torch.get_num_threads()
+        where = f"the CPU ({threads} threads)" if self.device.type == "cpu" else str(self.device)
+        return f"{where}, {self.world} processes" if self.world > 1 else where
+
     @property
     def first(self) -> bool:
         """Whether this process writes files and talks."""

@@ -1,0 +1,90 @@
+"""PSNR of N2V and N2S on noisy images with a known truth, after a given time of training.
+
+Run as `python scripts/benchmark_fmd.py NOISY TRUTH [--seconds 60 180]` with two folders. Each noisy
+file NAME_1.png (or NAME.tif) is matched with NAME.png (.tif) of the other. It runs, for each image,
+
+    bioreco train method=M data=files data.paths=[NOISY] data.reference=[TRUTH]
+        trainer.steps=1000000 trainer.time_limit=SECONDS
+
+and prints a Markdown table beside the best plain Gaussian filter, whose width is chosen with the
+truth. The truth is used for scoring alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from bioreco.data.formats import find_images, open_image
+from bioreco.metrics.fidelity import psnr
+
+WIDTHS = np.arange(0.4, 5.0, 0.1)
+
+
+def pairs(noisy: Path, truth: Path) -> list[tuple[str, Path, Path]]:
+    """Match noisy files with their truth by name; of several exposures only the first counts."""
+    clean = {Path(path).stem: Path(path) for path in find_images([str(truth)])}
+    found = []
+    for path in map(Path, find_images([str(noisy)])):
+        name = path.stem.removesuffix("_1")
+        if name in clean:
+            found.append((name, path, clean[name]))
+    return found
+
+
+def best_gaussian(noisy: Path, truth: Path) -> float:
+    """Return the PSNR (peak 255) of the best Gaussian filter, chosen with the truth."""
+    y = open_image(noisy).read().astype(np.float64)
+    x = open_image(truth).read().astype(np.float64)
+    return max(psnr(gaussian_filter(y, width), x, data_range=255) for width in WIDTHS)
+
+
+def trained(method: str, noisy: Path, truth: Path, seconds: float, more: list[str]) -> dict:
+    """Run one training; return its metrics."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            *(sys.executable, "-m", "bioreco", "train", f"method={method}", "data=files"),
+            *(f"data.paths=['{noisy}']", f"data.reference=['{truth}']"),
+            *("trainer.steps=1000000", f"trainer.time_limit={seconds:g}"),
+            *(f"hydra.run.dir={folder}", *more),
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        return json.loads((Path(folder) / "metrics.json").read_text())
+
+
+def main() -> None:
+    """Print the table, a row an image, as it fills."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("noisy", type=Path)
+    parser.add_argument("truth", type=Path)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[60.0])
+    parser.add_argument("--methods", nargs="+", default=["n2v", "n2s"])
+    parser.add_argument("--only", nargs="+", help="names to take")
+    parser.add_argument("--with", nargs="+", dest="more", default=[], help="more options")
+    given = parser.parse_args()
+    runs = [(m, s) for s in given.seconds for m in given.methods]
+    titles = ["image", "input", "best Gaussian", *[f"{m} {s:g} s" for m, s in runs]]
+    print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles), flush=True)
+    for name, noisy, truth in pairs(given.noisy, given.truth):
+        if given.only and name not in given.only:
+            continue
+        row = [best_gaussian(noisy, truth)]
+        steps = []
+        for method, seconds in runs:
+            metrics = trained(method, noisy, truth, seconds, given.more)
+            row.append(metrics["test"]["psnr_255"])
+            steps.append(metrics["steps"])
+        first = metrics["baselines"]["input"]["psnr_255"]
+        cells = [name, f"{first:.2f}", *[f"{value:.2f}" for value in row]]
+        print("| " + " | ".join(cells) + f" | <!-- steps {steps} -->", flush=True)
+
+
+if __name__ == "__main__":
+    main()

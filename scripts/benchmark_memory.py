@@ -1,0 +1,84 @@
+"""Denoise an image far larger than the memory it may take, and print the peak.
+
+Run as `python scripts/benchmark_memory.py FOLDER [--gigabytes 4] [--format zarr]`. FOLDER gets the
+image and the result, twice its size each, and is left as it was. A small network keeps the time
+short; memory is bounded by the tile and by the 128 MB of patches that are learnt from, so a larger
+network adds only its own features of one tile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROWS = 1024
+
+
+def make(path: Path, side: int) -> None:
+    """Write a uint16 image of side x side pixels, shot noise over a slow wave, by bands."""
+    rng = np.random.default_rng(0)
+    wave = 300 * (1 + np.sin(np.arange(side) / 37))
+    if path.suffix == ".zarr":
+        import zarr
+
+        group = zarr.open_group(str(path), mode="w")
+        axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+        level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [0.2, 0.2]}]}
+        group.attrs["ome"] = {
+            "version": "0.5",
+            "multiscales": [{"axes": axes, "datasets": [level]}],
+        }
+        out = group.create_array("0", shape=(side, side), chunks=(ROWS, ROWS), dtype="uint16")
+    else:
+        import tifffile
+
+        out = tifffile.memmap(path, shape=(side, side), dtype="uint16", bigtiff=True)
+    for top in range(0, side, ROWS):
+        rows = min(ROWS, side - top)
+        band = 100 + np.outer(1 + np.cos(np.arange(top, top + rows) / 29), wave)
+        out[top : top + rows] = rng.poisson(band).astype(np.uint16)
+        if hasattr(out, "flush"):
+            out.flush()
+
+
+def main() -> None:
+    """Make the image, denoise it, print time and memory, clean up."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--gigabytes", type=float, default=4.0)
+    parser.add_argument("--format", choices=("tif", "zarr"), default="tif")
+    given = parser.parse_args()
+    side = int((given.gigabytes * 2**30 / 2) ** 0.5)
+    folder = given.folder / "benchmark_memory"
+    folder.mkdir(parents=True)
+    try:
+        suffix = "ome.zarr" if given.format == "zarr" else "tif"
+        source = folder / f"large.{suffix}"
+        make(source, side)
+        print(f"{source.name}: {side} x {side} pixels, uint16, {side * side * 2 / 2**30:.2f} GiB")
+        command = [
+            *(sys.executable, "-m", "bioreco", "denoise", str(source)),
+            *("trainer.steps=200", "network.channels=4", "network.depth=1"),
+            *("inference.tile=512", f"hydra.run.dir={folder / 'run'}"),
+        ]
+        began = time.monotonic()
+        subprocess.run(command, check=True, env={**os.environ, "HYDRA_FULL_ERROR": "1"})
+        seconds = time.monotonic() - began
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10
+        result = folder / f"large_denoised.{suffix}"
+        size = sum(f.stat().st_size for f in [result, *result.rglob("*")] if f.is_file())
+        print(f"{result.name}: {size / 2**30:.2f} GiB, {seconds:.0f} s, peak memory {peak:.0f} MB")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
