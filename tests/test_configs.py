@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
@@ -112,3 +113,27 @@ def _is_open(value: Any) -> bool:
     return isinstance(value, Mapping) or (
         isinstance(value, str) and ("${" in value or value == "???")
     )
+
+
+def choices(path: Any) -> Iterator[tuple[str, str]]:
+    """Find the words that a file offers for its keys: `key: value  # that | this (why) | other`."""
+    for line in path.read_text().splitlines():
+        key, _, told = line.partition(": ")
+        if "#" not in told or "|" not in told or not key.isidentifier():
+            continue
+        first, *others = re.sub(r"\(.*?\)", "", told.partition("#")[2]).split("|")
+        for word in (first.split()[-1], *(other.split()[0] for other in others)):
+            yield key, word.rstrip(";,.")
+
+
+@each_option
+def test_every_word_that_a_comment_offers_can_be_said_on_the_command_line(group, option, path):
+    for key, word in choices(path):
+        config = compose("train", [f"{group}={option}", f"{group}.{key}={word}"])
+        hints = get_type_hints(find(config[group]._target_, group).__init__)
+        fit(config[group][key], hints[key], f"{group}.{key}")
+
+
+def test_comments_do_offer_words():
+    found = dict(pair for _, _, path in OPTIONS for pair in choices(path))
+    assert {"augment", "dims", "norm", "precision", "replacement", "inference"} <= found.keys()

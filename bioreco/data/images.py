@@ -30,7 +30,7 @@ class Images(Measurements):
     axes
         One letter for each dimension, to settle what the files leave open, e.g. ZYX.
     dims
-        "2", "3", or "auto": 3 for stacks of at least 8 slices.
+        2, 3, or "auto": 3 for stacks of at least 8 slices.
     channels, patch, augment, seed
         See `Measurements`.
 
@@ -50,7 +50,7 @@ class Images(Measurements):
         sample: str | None = None,
         reference: list[str] | None = None,
         axes: str | None = None,
-        dims: str = "auto",
+        dims: int | str = "auto",
         channels: str = "independent",
         patch: int = 64,
         augment: str = "turn",
@@ -104,11 +104,11 @@ def sample_path(name: str) -> Path:
     return known[name]
 
 
-def _open(path: str, axes: str | None, dims: str) -> Frames:
+def _open(path: str, axes: str | None, dims: int | str) -> Frames:
     image = open_image(path, axes=axes)
     for note in image.notes:
         log.info("%s: %s", image.name, note)
-    return Frames(image, choose_dims(image, dims))
+    return Frames(image, choose_dims(image, str(dims)))
 
 
 def _check_references(images: list[Frames], references: list[Frames | None]) -> None:

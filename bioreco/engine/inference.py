@@ -27,8 +27,8 @@ class Inference:
     tile
         Pixels along y and x handed to the network at once, halo included; None suits the device.
     augment
-        Average over quarter turns and mirrorings of the image: "true", "false", or "auto", which
-        does so for images of up to 32 megapixels.
+        Average over quarter turns and mirrorings of the image: true, false, or "auto", which does
+        so for images of up to 32 megapixels.
 
     Raises
     ------
@@ -38,15 +38,16 @@ class Inference:
     """
 
     tile: int | None = None
-    augment: str = "auto"
+    augment: bool | str = "auto"
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < 16:
             raise UserError(f"inference.tile={self.tile}: at least 16 pixels, or null")
-        if self.augment.lower() not in AUGMENT:
+        wanted = str(self.augment).lower()
+        if wanted not in AUGMENT:
             raise UserError(
                 f"inference.augment={self.augment}: choose one of {', '.join(AUGMENT)}."
-                + nearest(self.augment, AUGMENT)
+                + nearest(wanted, AUGMENT)
             )
 
     def size(
@@ -79,7 +80,7 @@ class Inference:
             Of all the images.
 
         """
-        wanted = self.augment.lower()
+        wanted = str(self.augment).lower()
         if wanted == "false" or allowed == "none" or (wanted == "auto" and pixels > AFFORDABLE):
             return [(False, ())]
         turned = (False, True) if allowed == "turn" else (False,)
