@@ -150,7 +150,8 @@ def opened(paths: Sequence[Path], like: Sequence[Frames]) -> list[Frames]:
 def show(path: Path, noisy: Frames, result: Frames, clean: Frames | None, *, title: str) -> None:
     """Draw preview.png: input, result, difference, and the reference where there is one."""
     panels = [("input", _plane(noisy)), ("result", _plane(result))]
-    panels.append(("difference", panels[0][1] - panels[1][1]))
+    with np.errstate(invalid="ignore"):  # infinite pixels stay what they are
+        panels.append(("difference", panels[0][1] - panels[1][1]))
     if clean is not None:
         panels.append(("reference", _plane(clean)))
     preview(path, panels, title=title)
