@@ -65,6 +65,7 @@ def prepare(config: DictConfig, data: Measurements) -> Parts:
     shape = Shape.of(data)
     method, factories = assemble(config, shape)
     check_patch(data, method)
+    inference.check(shape.dims, method.halo, method.stride)
     return Parts(options, inference, shape, method, factories, plain(config), int(config.seed))
 
 

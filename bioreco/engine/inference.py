@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from bioreco.engine.tiles import plan
 from bioreco.errors import UserError, nearest
 
 AUGMENT = ("auto", "true", "false")
@@ -68,6 +69,11 @@ class Inference:
             least = [2 * r + max(n // 4, s) for r, n, s in zip(rims, default, steps, strict=True)]
             default = tuple(max(n, m) for n, m in zip(default, least, strict=True))
         return default if self.tile is None else (*default[: dims - 2], self.tile, self.tile)
+
+    def check(self, dims: int, halo: Sequence[int] | None, stride: Sequence[int] | None) -> None:
+        """Refuse tiles that are no larger than the halo, before anything is trained."""
+        size = self.size(torch.device("cpu"), dims, halo, stride)
+        plan((1,) * dims, size, halo, stride)
 
     def orientations(self, allowed: str, pixels: int) -> list[Turn]:
         """Return the (transposed, mirrored axes) to average over.
