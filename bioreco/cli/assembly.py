@@ -126,6 +126,8 @@ def restore(path: Path, *, trust: tuple[str, ...] = ()) -> Trained:
 
     """
     file = path
+    if not path.exists():
+        raise UserError(f"{path}: there is no such run or checkpoint")
     if path.is_dir():
         file = path / "checkpoints" / "best.pt"
         if not file.exists():
