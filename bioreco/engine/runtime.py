@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from bioreco.errors import UserError
+from bioreco.errors import UserError, nearest
 
 _DTYPES = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -43,9 +43,14 @@ class Runtime:
         self.world = int(os.environ.get("WORLD_SIZE") or 1)
         self.rank = int(os.environ.get("RANK") or 0)
         self.device = _device(device, int(os.environ.get("LOCAL_RANK") or 0))
+        if precision not in _DTYPES:
+            raise UserError(
+                f"precision={precision}: choose one of {', '.join(_DTYPES)}."
+                + nearest(precision, _DTYPES)
+            )
         self.dtype = _DTYPES[precision]
         if self.dtype is torch.float16 and self.device.type == "cpu":
-            raise UserError("trainer.precision=16-mixed needs a GPU; on a CPU use 32-true")
+            raise UserError("precision=16-mixed needs a GPU; on a CPU use 32-true")
         torch.backends.cudnn.benchmark = False  # its choice of algorithm differs from run to run
         torch.backends.cudnn.deterministic = True
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
