@@ -76,7 +76,7 @@ def test_a_device_that_is_not_there_is_told(device, text):
 def test_half_precision_needs_a_gpu():
     with pytest.raises(UserError) as said:
         Runtime("cpu", "16-mixed")
-    assert str(said.value) == "trainer.precision=16-mixed needs a GPU; on a CPU use 32-true"
+    assert str(said.value) == "precision=16-mixed needs a GPU; on a CPU use 32-true"
 
 
 def test_one_process_shares_nothing():
