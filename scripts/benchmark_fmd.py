@@ -7,7 +7,9 @@ file NAME_1.png (or NAME.tif) is matched with NAME.png (.tif) of the other. It r
         trainer.steps=1000000 trainer.time_limit=SECONDS
 
 and prints a Markdown table beside the best plain Gaussian filter, whose width is chosen with the
-truth. The truth is used for scoring alone.
+truth. The truth is used for scoring alone. Each cell holds the PSNR with a peak of 255, and the
+PSNR after the best scale and offset with the range of the truth as the peak: an exposure may be
+brighter or darker than the truth, which no denoiser should undo.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from bioreco.data.formats import find_images, open_image
-from bioreco.metrics.fidelity import psnr
+from bioreco.metrics.fidelity import psnr, si_psnr
 
 WIDTHS = np.arange(0.4, 5.0, 0.1)
 
@@ -39,11 +41,20 @@ def pairs(noisy: Path, truth: Path) -> list[tuple[str, Path, Path]]:
     return found
 
 
-def best_gaussian(noisy: Path, truth: Path) -> float:
-    """Return the PSNR (peak 255) of the best Gaussian filter, chosen with the truth."""
+def best_gaussian(noisy: Path, truth: Path) -> dict[str, float]:
+    """Return the scores of Gaussian filters, each of the best width for it, with the truth."""
     y = open_image(noisy).read().astype(np.float64)
     x = open_image(truth).read().astype(np.float64)
-    return max(psnr(gaussian_filter(y, width), x, data_range=255) for width in WIDTHS)
+    smooth = [gaussian_filter(y, width) for width in WIDTHS]
+    return {
+        "psnr_255": max(psnr(image, x, data_range=255) for image in smooth),
+        "si_psnr": max(si_psnr(image, x) for image in smooth),
+    }
+
+
+def cell(scores: dict[str, float]) -> str:
+    """Return two scores as a cell: PSNR with peak 255, and after the best scale and offset."""
+    return f"{scores['psnr_255']:.2f} / {scores['si_psnr']:.2f}"
 
 
 def trained(method: str, noisy: Path, truth: Path, seconds: float, more: list[str]) -> dict:
@@ -75,14 +86,13 @@ def main() -> None:
     for name, noisy, truth in pairs(given.noisy, given.truth):
         if given.only and name not in given.only:
             continue
-        row = [best_gaussian(noisy, truth)]
+        row = [cell(best_gaussian(noisy, truth))]
         steps = []
         for method, seconds in runs:
             metrics = trained(method, noisy, truth, seconds, given.more)
-            row.append(metrics["test"]["psnr_255"])
+            row.append(cell(metrics["test"]))
             steps.append(metrics["steps"])
-        first = metrics["baselines"]["input"]["psnr_255"]
-        cells = [name, f"{first:.2f}", *[f"{value:.2f}" for value in row]]
+        cells = [name, cell(metrics["baselines"]["input"]), *row]
         print("| " + " | ".join(cells) + f" | <!-- steps {steps} -->", flush=True)
 
 
