@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bioreco.engine.holes import read_mended
 from bioreco.engine.inference import Inference, Turn
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.tiles import Tile, plan
@@ -125,6 +127,7 @@ class Predictor:
     ) -> Iterator[tuple[Tile, float]]:
         """Write one frame; when memory runs out, start it again with tiles of half the size."""
         done = 0.0
+        deep = self.scale.invert(np.zeros((frames.channels, *[1] * len(frames.shape)), np.float32))
         while True:
             halo, stride = self.method.halo, self.method.stride
             size = self._tile or self.inference.size(
@@ -133,9 +136,11 @@ class Predictor:
             tiles = plan(frames.shape, size, halo, stride)
             try:
                 for number, tile in enumerate(tiles):
-                    values = self._reconstruct(
-                        frames.read_mirrored(frame, tile.start, tile.size), turns
-                    )
+                    read = partial(frames.read_mirrored, frame)
+                    y, broken = read_mended(read, tile.start, tile.size, deep)
+                    values = self._reconstruct(y, turns)
+                    if broken is not None:
+                        values = np.where(np.isfinite(broken), values, broken)
                     write(frame, tile.core, np.ascontiguousarray(values[:, *tile.inside]))
                     share = max(0.0, (number + 1) / len(tiles) - done)
                     done += share
@@ -167,10 +172,7 @@ class Predictor:
     @torch.no_grad()
     def _reconstruct(self, y: Array, turns: Sequence[Turn]) -> Array:
         """Return the reconstruction of (c, [z,] y, x), in its units."""
-        missing = ~np.isfinite(y)
-        holes = bool(missing.any())
-        scaled = self.scale.apply(_mended(y, missing) if holes else y)
-        values = torch.from_numpy(scaled).to(self.runtime.device)
+        values = torch.from_numpy(self.scale.apply(y)).to(self.runtime.device)
         values = values[None] if self.joint else values[:, None]
         total = torch.zeros(())
         for transposed, mirrored in turns:
@@ -181,19 +183,4 @@ class Predictor:
             mean = mean.flip(mirrored) if mirrored else mean
             total = total.to(mean.device) + (mean.transpose(-1, -2) if transposed else mean)
         mean = total / len(turns)
-        x = self.scale.invert((mean[0] if self.joint else mean[:, 0]).cpu().numpy())
-        return np.where(missing, y, x) if holes else x
-
-
-def _mended(y: Array, missing: NDArray[np.bool_]) -> Array:
-    """Return y with each missing value replaced by the nearest one of its channel."""
-    from scipy.ndimage import distance_transform_edt
-
-    mended = y.copy()
-    for channel, holes in zip(mended, missing, strict=True):
-        if holes.all():
-            channel[...] = 0
-        elif holes.any():
-            nearest_one = distance_transform_edt(holes, return_distances=False, return_indices=True)
-            channel[holes] = channel[tuple(nearest_one)][holes]
-    return mended
+        return self.scale.invert((mean[0] if self.joint else mean[:, 0]).cpu().numpy())

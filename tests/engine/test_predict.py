@@ -237,12 +237,40 @@ def test_missing_pixels_stay_and_do_not_spread(as_frames, run_whole, tile):
     np.testing.assert_allclose(found[far], clean[far], atol=1e-3)
 
 
-def test_tiles_leave_no_trace_around_holes(as_frames, run_whole):
-    values = image(64, 64)
-    values[20:23, 30:34] = np.nan
-    method = trained()
-    whole, tiled = (run_whole(predictor(method, t), as_frames(values)) for t in (HUGE, 32))
-    np.testing.assert_allclose(tiled, whole, atol=1e-3)
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("tile", [32, 47])
+def test_tiles_leave_no_trace_around_holes(as_frames, run_whole, tile, dims):
+    rng = np.random.default_rng(0)
+    values = image(*[5, 70, 66][3 - dims :])
+    values[..., 15:50, 20:45] = np.nan  # larger than a tile
+    values[rng.random(values.shape) < 0.05] = np.nan
+    values[..., 60, 60] = np.inf
+    method = trained(dims)
+    whole, tiled = (run_whole(predictor(method, t), as_frames(values)) for t in (HUGE, tile))
+    assert np.array_equal(np.isfinite(whole)[0, 0], np.isfinite(values))
+    finite = np.isfinite(whole)
+    assert np.abs(tiled[finite] - whole[finite]).max() <= 1e-5 * np.ptp(whole[finite])
+
+
+def test_a_hole_is_filled_like_what_is_around_it(as_frames, run_whole):
+    seen = []
+
+    class Spy(Slope):
+        def reconstruct(self, batch):
+            seen.append(batch["y"][0, 0].numpy())
+            return Estimate(batch["y"])
+
+    rows = np.linspace(0, 50, 40, dtype=np.float32)[:, None] + np.zeros((1, 30), np.float32)
+    values = rows.copy()
+    values[10, 12] = np.nan
+    values[20:22, 3:6] = np.nan
+    values[:, 20:] = np.nan
+    one = predictor(Spy(), scale=Normalisation((7.0,), (1.0,)))
+    run_whole(one, as_frames(values))
+    (found,) = seen
+    assert found[10, 12] + 7 == pytest.approx(rows[10, 12], abs=0.01)
+    np.testing.assert_allclose(found[:, :24] + 7, rows[:, :24], atol=2.5)
+    assert (found[:, 24:] == 0).all()  # deep inside it is the mean of the images
 
 
 def test_an_image_of_nothing_stays_that(as_frames, run_whole):
