@@ -163,7 +163,8 @@ def patch_size(
     sizes
         Spatial size of each image, ([z,] y, x).
     wanted
-        Pixels along y and x; stacks take as many slices as there are, at most a quarter of it.
+        Pixels along y and x of a patch of an image. Patches of stacks have half as many, and an
+        eighth of it as slices, so that they hold about twice as many.
     names
         What to call the images in a message.
 
@@ -181,7 +182,9 @@ def patch_size(
                 f"{name} is {size[-2]} x {size[-1]} pixels: at least"
                 f" {SMALLEST} x {SMALLEST} are needed to learn from"
             )
-    side = min(wanted, *[n for size in sizes for n in size[-2:]]) // SMALLEST * SMALLEST
-    if len(sizes[0]) == 2:
+    planar = len(sizes[0]) == 2
+    most = wanted if planar else max(SMALLEST, wanted // 2 // SMALLEST * SMALLEST)
+    side = min(most, *[n for size in sizes for n in size[-2:]]) // SMALLEST * SMALLEST
+    if planar:
         return (side, side)
-    return (min(wanted // 4, *[size[0] for size in sizes]), side, side)
+    return (min(wanted // 8, *[size[0] for size in sizes]), side, side)
