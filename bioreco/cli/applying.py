@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -76,7 +77,22 @@ def targets(
         file, dataset = split_dataset(path)
         if file.exists() and dataset is None and not overwrite:
             raise UserError(f"{path} exists already; say overwrite=true to replace it.")
+    for frames, path in zip(images, found, strict=True):
+        _try(path, frames, result_dtype(frames, dtype), overwrite=overwrite)
     return found
+
+
+class _Enough(Exception):
+    """Leaves a trial before anything is written."""
+
+
+def _try(path: Path, frames: Frames, dtype: np.dtype[Any], *, overwrite: bool) -> None:
+    """Begin a result and take it back, to know before training that it can be written."""
+    with (
+        contextlib.suppress(_Enough),
+        create(path, frames.image, dtype=dtype, overwrite=overwrite),
+    ):
+        raise _Enough
 
 
 def apply(

@@ -59,7 +59,7 @@ class Parts:
 
 
 def prepare(config: DictConfig, data: Measurements) -> Parts:
-    """Build all that training needs, so that a wrong option is told at once."""
+    """Build all that training and inference need, so that a wrong option is told at once."""
     options: Options = build(config.trainer, "trainer")
     inference: Inference = build(config.inference, "inference")
     shape = Shape.of(data)

@@ -56,10 +56,12 @@ class Images(Measurements):
         augment: str = "turn",
     ) -> None:
         found = _find(paths, root, sample)
-        images = [_open(path, axes, dims) for path in found]
+        images = [_open(path, axes, str(dims)) for path in found]
         references: list[Frames | None] = [None] * len(images)
         if reference:
-            references = [_open(path, axes, dims) for path in find_images(_under(reference, root))]
+            references = [
+                _open(path, axes, str(dims)) for path in find_images(_under(reference, root))
+            ]
             _check_references(images, references)
         super().__init__(
             images, references, channels=channels, patch=patch, augment=augment, seed=seed

@@ -39,14 +39,27 @@ def _absent(value: Any) -> bool:
 
 def machine(device: torch.device, parameters: int) -> Values:
     """Return what the run took of the machine."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
     usage: Values = {
         "device": str(device),
         "threads": torch.get_num_threads(),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit),
+        "peak_memory_mb": peak_memory(),
         "parameters": parameters,
     }
     if device.type == "cuda":
         usage["device_name"] = torch.cuda.get_device_name(device)
         usage["peak_device_memory_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20)
     return usage
+
+
+def peak_memory() -> int:
+    """Return the largest resident memory of this process so far, in MB.
+
+    Linux keeps it in /proc; the portable figure also counts what the parent process had.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 2**10)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
