@@ -86,12 +86,17 @@ def test_tiles_leave_no_trace_in_stacks(as_frames, run_whole, shape, depth, grid
     assert np.abs(tiled - whole).max() <= 1e-5 * max(np.ptp(whole), 25.0)
 
 
-def test_a_tall_stack_is_cut_along_z_too(as_frames, run_whole, monkeypatch):
+@pytest.mark.parametrize("grid", [None, 4, 5])
+def test_a_tall_stack_is_cut_along_z_too(as_frames, run_whole, monkeypatch, grid):
     from bioreco.engine import inference
 
-    method = trained(3, 1)
-    frames = as_frames(image(45, 24, 24))
+    method, frames = trained(3, 0, grid), as_frames(image(15, 16, 20))
+    calls = []
+    original = method.reconstruct
+    monkeypatch.setattr(method, "reconstruct", lambda batch: calls.append(0) or original(batch))
+    monkeypatch.setitem(inference.TILES["cpu"], 3, (11, HUGE, HUGE))
     tiled = run_whole(predictor(method), frames)
+    assert len(calls) > 1
     monkeypatch.setitem(inference.TILES["cpu"], 3, (HUGE, HUGE, HUGE))
     assert np.abs(tiled - run_whole(predictor(method), frames)).max() <= 1e-5 * np.ptp(tiled)
 

@@ -110,7 +110,7 @@ def test_stacks_are_learnt_too(tmp_path, build):
 )
 def test_the_mean_of_few_counts_is_kept(tmp_path, build):
     """Pixels that equal their replacement must stay in the loss, or 0.5 becomes 0.74."""
-    y = np.random.default_rng(0).poisson(0.5, (128, 128)).astype(np.float32)
+    y = np.random.default_rng(0).poisson(0.5, (256, 256)).astype(np.float32)
     found = learnt(y, build, tmp_path, 150)
     assert found.mean() == pytest.approx(y.mean(), rel=0.02)
     assert found.std() < 0.3 * y.std()
