@@ -122,7 +122,11 @@ class Patches:
 
 
 def _signal(block: Array, corners: NDArray[np.int64], patch: Sequence[int]) -> NDArray[np.float64]:
-    """Return how much each cell varies after averaging away the finest scale and its noise."""
+    """Return how much each cell varies on a coarse scale, beyond what its noise explains.
+
+    Cells that only look busy by chance would be drawn for their noise, and a flat image would come
+    out too bright: of counts, the brighter cells vary more.
+    """
     plane = block.mean(axis=0)
     fine = [1] * (plane.ndim - 2) + [COARSE, COARSE]
     cut = plane[tuple(slice(0, n // f * f) for n, f in zip(plane.shape, fine, strict=True))]
@@ -130,11 +134,13 @@ def _signal(block: Array, corners: NDArray[np.int64], patch: Sequence[int]) -> N
     coarse = cut.reshape(split).mean(axis=tuple(range(1, 2 * plane.ndim, 2)))
     out = np.empty(len(corners))
     for i, corner in enumerate(corners):
+        cell = tuple(slice(c, c + p) for c, p in zip(corner, patch, strict=True))
         region = tuple(
-            slice(c // f, max((c + p) // f, c // f + 1))
-            for c, p, f in zip(corner, patch, fine, strict=True)
+            slice(part.start // f, max(part.stop // f, part.start // f + 1))
+            for part, f in zip(cell, fine, strict=True)
         )
-        out[i] = coarse[region].std()
+        noise = np.mean(np.diff(plane[cell], axis=-1) ** 2) / 2 / COARSE**2
+        out[i] = np.sqrt(max(0.0, float(coarse[region].var() - 2 * noise)))
     return out
 
 

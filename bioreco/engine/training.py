@@ -154,7 +154,7 @@ class Training:
                     found = validate(self.method, samples, self.runtime, log, step, floor)
                 self.validation = next(iter(found.values()), None)
                 values |= found
-            log.row(step, self.clock() if not options.time_limit else self._seconds(), values)
+            log.row(step, self._seconds(), values)
         if step % options.checkpoint_every == 0:
             self.save()
 

@@ -168,9 +168,9 @@ def test_validation_is_fixed_batches_of_one():
         ([(512, 512)], 64, (64, 64)),
         ([(512, 512), (40, 300)], 64, (32, 32)),
         ([(16, 16)], 64, (16, 16)),
-        ([(20, 512, 512)], 64, (16, 64, 64)),
-        ([(20, 512, 512), (3, 512, 512)], 64, (3, 64, 64)),
-        ([(8, 30, 512)], 32, (8, 16, 16)),
+        ([(20, 512, 512)], 64, (8, 32, 32)),
+        ([(20, 512, 512), (3, 512, 512)], 64, (3, 32, 32)),
+        ([(8, 30, 512)], 32, (4, 16, 16)),
     ],
 )
 def test_a_patch_fits_every_image(sizes, wanted, expected):
@@ -379,7 +379,7 @@ def test_simulated_stacks_are_volumes():
     data = Synthetic(seed=0, count=1, size=32, slices=6, patch=32)
     assert data.dims == 3
     assert data.images[0].shape == (6, 32, 32)
-    assert data.patch == (6, 32, 32)
+    assert data.patch == (4, 16, 16)
 
 
 def test_a_scene_is_dim_and_busy():
