@@ -21,7 +21,7 @@ from bioreco.data.paths import split_dataset
 from bioreco.engine.pictures import central_slices, preview
 from bioreco.engine.predict import Predictor
 from bioreco.errors import UserError, nearest
-from bioreco.metrics.fidelity import scores
+from bioreco.metrics.fidelity import CONVENTIONS, scores
 
 log = logging.getLogger("bioreco")
 
@@ -52,6 +52,7 @@ def targets(
     dtype: str,
     overwrite: bool,
     fallback: Path,
+    suffix: str = "_denoised",
 ) -> list[Path]:
     """Return where each result goes, before any work is done.
 
@@ -68,6 +69,7 @@ def targets(
             output,
             several=len(images) > 1,
             fallback=fallback,
+            suffix=suffix,
             dtype=result_dtype(frames, dtype),
         )
         for frames in images
@@ -138,6 +140,20 @@ def _reconstruct(
         kept = "as they were" if kind.kind == "f" else "0, or the limits of the type"
         log.warning("%s: %d pixels are NaN or infinite; they are %s in the result.",
                     frames.image.name, missing, kept)  # fmt: skip
+
+
+def compare(
+    noisy: Sequence[Frames], found: Sequence[Frames], references: Sequence[Frames | None]
+) -> dict[str, Any]:
+    """Return what metrics.json says of results whose truth is known; nothing where none is."""
+    test = score(found, references)
+    if not test:
+        return {}
+    return {
+        "test": test,
+        "baselines": {"input": score(noisy, references)},
+        "conventions": {key: CONVENTIONS[key] for key in test if key in CONVENTIONS},
+    }
 
 
 def score(images: Sequence[Frames], references: Sequence[Frames | None]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from bioreco.build import build
 from bioreco.cli import inferring
-from bioreco.cli.applying import apply, opened, score, show, targets
+from bioreco.cli.applying import apply, compare, opened, show, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.cli.training import Values, summary
@@ -19,7 +19,6 @@ from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
 from bioreco.engine.runtime import Runtime
 from bioreco.errors import UserError
-from bioreco.metrics.fidelity import CONVENTIONS
 
 log = logging.getLogger("bioreco")
 
@@ -116,9 +115,4 @@ def _shown(data: Measurements, paths: Sequence[Path], folder: Path, *, title: st
     show(folder / "preview.png", data.images[0], found[0], data.references[0], title=title)
     log.info("Run: %s", folder)
     values: Values = {"results": [str(path) for path in paths]}
-    test = score(found, data.references)
-    if test:
-        values["test"] = test
-        values["baselines"] = {"input": score(data.images, data.references)}
-        values["conventions"] = {key: CONVENTIONS[key] for key in test if key in CONVENTIONS}
-    return values
+    return values | compare(data.images, found, data.references)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from bioreco.build import build
-from bioreco.cli.applying import apply, opened, score, show
+from bioreco.cli.applying import apply, compare, opened, show, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.data.measurements import Measurements
-from bioreco.data.paths import check_distinct
 from bioreco.engine import report
 from bioreco.engine.runtime import Runtime
-from bioreco.metrics.fidelity import CONVENTIONS
 
 Values = dict[str, object]
 
@@ -27,16 +27,30 @@ def run(config: DictConfig, context: Context) -> float | None:
     try:
         data: Measurements = build(config.data, "data", trusted=trusted, seed=int(config.seed))
         parts = prepare(config, data)
+        paths = results(data, folder) if runtime.first else []
         noise = look_at_noise(data.images)
         tell_noise(noise)
         with recorded(folder, names(config, context), writes=runtime.first) as values:
             learned = learn(parts, data, folder, runtime, noise)
             if runtime.first:
                 values |= summary(learned, runtime)
-                values |= reconstruct(learned, data, folder, note=f"method={values['method']}")
+                note = f"method={values['method']}"
+                values |= reconstruct(learned, data, paths, folder, note=note)
         return learned.fitted.validation
     finally:
         runtime.close()
+
+
+def results(data: Measurements, folder: Path) -> list[Path]:
+    """Return where the run keeps its reconstructions, under the names of the images."""
+    return targets(
+        data.images,
+        output=f"{folder / 'results'}{os.sep}",
+        dtype="float32",
+        overwrite=True,
+        fallback=folder,
+        suffix="",
+    )
 
 
 def summary(learned: Learned, runtime: Runtime) -> Values:
@@ -51,12 +65,10 @@ def summary(learned: Learned, runtime: Runtime) -> Values:
     }
 
 
-def reconstruct(learned: Learned, data: Measurements, folder: Path, *, note: str) -> Values:
+def reconstruct(
+    learned: Learned, data: Measurements, paths: Sequence[Path], folder: Path, *, note: str
+) -> Values:
     """Write results, scores and the picture of a run; return what metrics.json says of them."""
-    results = folder / "results"
-    paths = [results / f"{frames.image.path.name}" for frames in data.images]
-    paths = [path.with_suffix(".tif") if path.suffix.lower() == ".png" else path for path in paths]
-    check_distinct([frames.image for frames in data.images], paths)
     seconds = apply(
         learned.predictor, data.images, paths, dtype="float32", overwrite=True, note=note
     )
@@ -65,9 +77,4 @@ def reconstruct(learned: Learned, data: Measurements, folder: Path, *, note: str
     }
     found = opened(paths, data.images)
     show(folder / "preview.png", data.images[0], found[0], data.references[0], title=note)
-    test = score(found, data.references)
-    if test:
-        values["test"] = test
-        values["baselines"] = {"input": score(data.images, data.references)}
-        values["conventions"] = {key: CONVENTIONS[key] for key in test if key in CONVENTIONS}
-    return values
+    return values | compare(data.images, found, data.references)
