@@ -73,9 +73,7 @@ def test_the_demo_denoises_a_sample_with_the_tests_environment(checkout):
     (checkout / ".venv" / "bin" / "bioreco").write_text(f'{PROGRAM}touch "$4/cells_denoised.tif"\n')
     (noted,) = call(checkout, "scripts/demo.sh", "seed=1")
     demo = checkout / "outputs" / "demo"
-    assert noted == (
-        f"bioreco denoise {sample} -o {demo} hydra.run.dir=run trainer.time_limit=90 seed=1"
-    )
+    assert noted == (f"bioreco denoise {sample} -o {demo} hydra.run.dir=run seed=1")
 
 
 def test_without_python_it_says_so(checkout, tmp_path):

@@ -51,7 +51,6 @@ class Runtime:
         self.dtype = _DTYPES[precision]
         if self.dtype is torch.float16 and self.device.type == "cpu":
             raise UserError("precision=16-mixed needs a GPU; on a CPU use 32-true")
-        torch.set_flush_denormal(True)  # gradients this small cost time and change nothing
         torch.backends.cudnn.benchmark = False  # its choice of algorithm differs from run to run
         torch.backends.cudnn.deterministic = True
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
