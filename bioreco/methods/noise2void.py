@@ -46,7 +46,7 @@ class Noise2Void(BlindSpot):
         *,
         density: float = 0.06,
         replacement: str = "mean",
-        radius: int = 2,
+        radius: int = 1,
         joint: bool = False,
     ) -> None:
         super().__init__(network)
