@@ -12,9 +12,11 @@ from omegaconf import DictConfig
 from bioreco.build import build
 from bioreco.cli import inferring
 from bioreco.cli.applying import apply, compare, opened, show, targets
+from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
 from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.cli.training import Values, summary
+from bioreco.data.formats import find_images
 from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
 from bioreco.engine.runtime import Runtime
@@ -39,37 +41,58 @@ def run(config: DictConfig, context: Context) -> float | None:
 
 def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | None:
     folder = Path(runtime.share(str(context.folder.absolute())))
-    data: Measurements = build(
-        config.data, "data", trusted=tuple(config.trust or ()), seed=int(config.seed)
-    )
-    paths = _targets(config, data.images, folder, resumed=context.resumed)
-    prepare(config, data)
-    noise = look_at_noise(data.images)
+    parts = _data_sets(config)
+    images = [frames for part in parts for frames in part.images]
+    paths = _targets(config, images, folder, resumed=context.resumed)
+    for part in parts:
+        prepare(config, part)
+    noise = look_at_noise(images)
     tell_noise(noise)
     values = names(config, context)
     with recorded(folder, values, writes=runtime.first):
-        groups = [[k] for k in range(len(paths))] if config.per_file else [list(range(len(paths)))]
         losses: list[float | None] = []
-        for number, group in enumerate(groups):
-            part = _part(data, group)
-            within = folder / "files" / f"{number:03d}" if len(groups) > 1 else folder
+        done = 0
+        for number, part in enumerate(parts):
+            within = folder / "files" / f"{number:03d}" if len(parts) > 1 else folder
             heard = {frames.image.name: noise[frames.image.name] for frames in part.images}
             learned = learn(prepare(config, part), part, within, runtime, heard)
             losses.append(learned.fitted.validation)
+            mine, done = paths[done : done + len(part.images)], done + len(part.images)
             if not runtime.first:
                 continue
             seconds = apply(
                 learned.predictor,
                 part.images,
-                [paths[k] for k in group],
+                mine,
                 dtype=str(config.output.dtype),
                 overwrite=bool(config.overwrite) or context.resumed,
                 note=f"denoise method={values['method']} steps={learned.fitted.step}",
             )
             values |= _added(values, summary(learned, runtime), seconds)
         if runtime.first:
-            values |= _shown(data, paths, folder, title=f"bioreco denoise, {values['method']}")
+            references = [clean for part in parts for clean in part.references]
+            title = f"bioreco denoise, {values['method']}"
+            values |= _shown(images, references, paths, folder, title=title)
     return losses[0]
+
+
+def _data_sets(config: DictConfig) -> list[Measurements]:
+    """Return one data set of all the files, or one for each."""
+    trusted = tuple(config.trust or ())
+    seed = int(config.seed)
+    if not config.per_file:
+        return [build(config.data, "data", trusted=trusted, seed=seed)]
+    files = find_images(list(config.input))
+    node = plain(config.data)
+    each = [{**node, "paths": [file]} for file in files]
+    if node.get("reference"):
+        clean = find_images(list(node["reference"]))
+        if len(clean) != len(files):
+            raise UserError(
+                f"{len(files)} images, but {len(clean)} references: they are matched in order"
+            )
+        each = [{**one, "reference": [file]} for one, file in zip(each, clean, strict=True)]
+    return [build(one, "data", trusted=trusted, seed=seed) for one in each]
 
 
 def _targets(
@@ -81,20 +104,6 @@ def _targets(
         dtype=str(config.output.dtype),
         overwrite=bool(config.overwrite) or resumed,
         fallback=folder / "results",
-    )
-
-
-def _part(data: Measurements, group: Sequence[int]) -> Measurements:
-    """Return some of the images as a data set of their own."""
-    if len(group) == len(data.images):
-        return data
-    return Measurements(
-        [data.images[k] for k in group],
-        [data.references[k] for k in group],
-        channels=data.channels,
-        patch=data.wanted,
-        augment=data.augment,
-        seed=data.seed,
     )
 
 
@@ -110,9 +119,15 @@ def _added(values: dict[str, Any], new: Values, infer: float) -> Values:
     return new | {"seconds": seconds, "steps": values.get("steps", 0) + steps}
 
 
-def _shown(data: Measurements, paths: Sequence[Path], folder: Path, *, title: str) -> Values:
-    found = opened(paths, data.images)
-    show(folder / "preview.png", data.images[0], found[0], data.references[0], title=title)
+def _shown(
+    images: Sequence[Frames],
+    references: Sequence[Frames | None],
+    paths: Sequence[Path],
+    folder: Path,
+    *,
+    title: str,
+) -> Values:
+    found = opened(paths, images)
+    show(folder / "preview.png", images[0], found[0], references[0], title=title)
     log.info("Run: %s", folder)
-    values: Values = {"results": [str(path) for path in paths]}
-    return values | compare(data.images, found, data.references)
+    return {"results": [str(path) for path in paths], **compare(images, found, references)}

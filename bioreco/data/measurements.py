@@ -39,9 +39,6 @@ class Measurements:
         Spatial axes of the network.
     patch
         Size of a training patch, ([z,] y, x), which is smaller than wanted for small images.
-    wanted
-        The size along y and x that was asked for.
-
     """
 
     def __init__(
@@ -65,7 +62,6 @@ class Measurements:
                 )
         self.images, self.references = list(images), list(references)
         self.channels, self.augment, self.seed = channels, augment, seed
-        self.wanted = patch
         first = self.images[0]
         for other in self.images:
             if (other.channels, other.dims) != (first.channels, first.dims):

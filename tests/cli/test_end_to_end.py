@@ -507,3 +507,13 @@ def test_a_method_of_ones_own_is_trained_resumed_and_applied(bioreco):
         )
     )
     assert open_image("new_denoised.tif").shape == (24, 20)
+
+
+def test_files_of_other_channels_need_a_model_each(bioreco):
+    saved("one.tif", 48, 40)
+    saved("rgb.tif", 48, 40, 3, dtype="uint8", photometric="rgb")
+    assert bioreco("denoise", "one.tif", "rgb.tif", *QUICK).status == 2
+    fine(bioreco("denoise", "one.tif", "rgb.tif", "per_file=true", *QUICK))
+    assert open_image("one_denoised.tif").shape == (48, 40)
+    assert open_image("rgb_denoised.tif").shape == (48, 40, 3)
+    assert metrics(only_run("denoise"))["steps"] == 4
