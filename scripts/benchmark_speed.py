@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -120,8 +120,8 @@ def prediction(channels: int, data: Synthetic) -> float:
     )
     out = np.zeros((1, SIDE, SIDE), dtype=np.float32)
 
-    def write(_: int, region: object, values: np.ndarray) -> None:
-        out[:, *region] = values  # type: ignore[misc]
+    def write(_: int, region: Sequence[slice], values: np.ndarray, __: object) -> None:
+        out[:, *region] = values
 
     began = time.perf_counter()
     predictor.run(frames, write, lambda _: None)

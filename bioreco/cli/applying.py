@@ -130,7 +130,9 @@ def _reconstruct(
     missing = 0
     with create(path, frames.image, dtype=kind, overwrite=overwrite, note=said) as writer:
 
-        def write(frame: int, region: Sequence[slice], values: NDArray[np.float32]) -> None:
+        def write(
+            frame: int, region: Sequence[slice], values: NDArray[np.float32], _: object
+        ) -> None:
             nonlocal missing
             missing += int(np.count_nonzero(~np.isfinite(values)))
             frames.write(writer, frame, region, values)

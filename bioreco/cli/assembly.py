@@ -50,7 +50,8 @@ class Shape:
 def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factory]]:
     """Build the method of a configuration, with the parts it asks for, and its optimisers.
 
-    A part is asked for by the name of a constructor argument: `network`, `forward_model`.
+    A part is asked for by the name of a constructor argument: `network`, `forward_model`,
+    `noise_model`.
     """
     trusted = tuple(config.get("trust") or ())
     torch.manual_seed(fold(int(config.seed), 0))
@@ -65,6 +66,8 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
         parts["network"] = build(config.network, "network", trusted=trusted, **sizes)
     if "forward_model" in wanted:
         parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
+    if "noise_model" in wanted:
+        parts["noise_model"] = build(config.noise, "noise", trusted=trusted)
     method: Method = build(node, "method", trusted=trusted, **parts)
     factories = {
         str(player): build(part, f"method.optim.{player}", trusted=trusted)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from omegaconf import DictConfig
 
 from bioreco.build import build
@@ -19,6 +20,7 @@ from bioreco.cli.context import Context
 from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
+from bioreco.data.patches import Patches
 from bioreco.engine import report
 from bioreco.engine.fit import fit
 from bioreco.engine.inference import Inference
@@ -27,7 +29,7 @@ from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.training import Factory, Fitted
 from bioreco.errors import UserError
-from bioreco.methods.method import Method
+from bioreco.methods.method import Facts, Method
 from bioreco.metrics.noise import Noise, estimate_noise
 
 log = logging.getLogger("bioreco")
@@ -77,7 +79,7 @@ def learn(
     noise: dict[str, list[Noise]],
 ) -> Learned:
     """Train the configured method, or go on from the folder's last checkpoint."""
-    samples, scale = data.training()
+    samples, scale = data.training(parts.method.wants)
     if not any(np.ptp(block) > 0 for block in samples.blocks):
         raise UserError(
             "there is nothing to learn from: all pixels have the same value, or none is a number"
@@ -87,6 +89,7 @@ def learn(
         "normalisation": scale.state(),
         "shape": asdict(parts.shape),
     }
+    parts.method.prepare(facts(samples, data, noise))
     tell_plan(parts, data, runtime)
     fitted = fit(
         parts.method,
@@ -99,7 +102,8 @@ def learn(
         extras=extras,
         floor=noise_floor(noise, scale),
     )
-    log.info("Trained for %d steps in %.0f s.", fitted.step, fitted.seconds)
+    if parts.method.players():
+        log.info("Trained for %d steps in %.0f s.", fitted.step, fitted.seconds)
     predictor = Predictor(
         parts.method,
         scale,
@@ -111,9 +115,25 @@ def learn(
     return Learned(predictor, fitted, sum(p.numel() for p in parts.method.parameters()))
 
 
+def facts(samples: Patches, data: Measurements, noise: dict[str, list[Noise]]) -> Facts:
+    """Return what a method may look at before it is trained."""
+    return Facts(
+        images=[torch.from_numpy(block) for block in samples.blocks],
+        scales=[
+            (torch.from_numpy(shift), torch.from_numpy(unit)) for shift, unit in samples.scales
+        ],
+        noise=[noise[frames.image.name] for frames in data.images],
+        channels=data.inputs,
+        dims=data.dims,
+    )
+
+
 def tell_plan(parts: Parts, data: Measurements, runtime: Runtime) -> None:
     """Say how long training will be, of what and where."""
     options = parts.options
+    if not parts.method.players():
+        log.info("%s is not trained.", type(parts.method).__name__)
+        return
     limit = f", {options.time_limit:g} s at most" if options.time_limit else ""
     log.info(
         "Training %s: %d steps%s, %d patches of %s pixels in each, on %s.",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bioreco.data.blocks import load
 from bioreco.data.frames import Frames
@@ -11,6 +15,25 @@ from bioreco.data.patches import AUGMENTATIONS, Patches, patch_size
 from bioreco.errors import UserError, nearest
 
 CHANNELS = ("independent", "joint")
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Beside(Frames):
+    """Frames with those of other images beside them, as further channels."""
+
+    others: tuple[Frames, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """Channels of all of them."""
+        return (1 + len(self.others)) * super().channels
+
+    def read(self, frame: int, region: Sequence[slice] | None = None) -> Array:
+        """Read the same region of each."""
+        parts = [super().read(frame, region), *(one.read(frame, region) for one in self.others)]
+        return np.concatenate(parts)
 
 
 class Measurements:
@@ -22,6 +45,8 @@ class Measurements:
         The noisy images.
     references
         For each of them the clean one, or None.
+    pairs
+        For each of them a second measurement of the same, or None; none at all if left out.
     channels
         "independent": one network sees one channel at a time; "joint": it sees all of them.
     patch
@@ -50,6 +75,7 @@ class Measurements:
         patch: int,
         augment: str,
         seed: int,
+        pairs: Sequence[Frames | None] = (),
     ) -> None:
         for key, value, allowed in (
             ("channels", channels, CHANNELS),
@@ -61,6 +87,7 @@ class Measurements:
                     + nearest(value, allowed)
                 )
         self.images, self.references = list(images), list(references)
+        self.pairs = list(pairs) or [None] * len(self.images)
         self.channels, self.augment, self.seed = channels, augment, seed
         first = self.images[0]
         for other in self.images:
@@ -76,12 +103,50 @@ class Measurements:
         names = [frames.image.name for frames in self.images]
         self.patch = patch_size([frames.shape for frames in self.images], patch, names)
 
-    def training(self) -> tuple[Patches, Normalisation]:
-        """Load what is learnt from; return its patches and the scale they are on."""
-        blocks = load(self.images, seed=self.seed)
-        scale = Normalisation.of(blocks)
-        for i, block in enumerate(blocks):
-            blocks[i] = scale.apply(block)
-        if self.inputs == 1:
-            blocks = [block[c : c + 1] for block in blocks for c in range(len(block))]
-        return Patches(blocks, self.patch, self.augment), scale
+    def training(self, wants: Sequence[str] = ()) -> tuple[Patches, Normalisation]:
+        """Load what is learnt from; return its patches and the scale they are on.
+
+        Parameters
+        ----------
+        wants
+            What the method learns from beside the measurements `y`: "pair", a second measurement
+            of the same, or "x", the reference.
+
+        Raises
+        ------
+        UserError
+            If there is none of what is wanted.
+
+        """
+        blocks = load(self._beside(wants), seed=self.seed)
+        own = self.images[0].channels
+        scale = Normalisation.of(block[:own] for block in blocks)
+        parts: dict[str, list[Array]] = {name: [] for name in ("y", *wants)}
+        while blocks:
+            block = blocks.pop(0)
+            for name, values in zip(parts, np.split(block, len(parts)), strict=True):
+                scaled = scale.apply(values)
+                parts[name] += [scaled] if self.inputs > 1 else list(scaled[:, None])
+        y = parts.pop("y")
+        scales = scale.each(len(y), joint=self.inputs > 1)
+        return Patches(y, self.patch, self.augment, beside=parts, scales=scales), scale
+
+    def _beside(self, wants: Sequence[str]) -> Sequence[Frames]:
+        if not wants:
+            return self.images
+        known: Mapping[str, Sequence[Frames | None]] = {"pair": self.pairs, "x": self.references}
+        told = {
+            "pair": "pairs of measurements: say data.pairs=[FILE,...]",
+            "x": "clean references: say data.reference=[FILE,...]",
+        }
+        together = []
+        for k, image in enumerate(self.images):
+            others = [known[name][k] for name in wants]
+            lacking = [told[name] for name, one in zip(wants, others, strict=True) if one is None]
+            if lacking:
+                raise UserError(
+                    f"this method learns from {lacking[0]} (there is none for {image.image.name})"
+                )
+            found = tuple(one for one in others if one is not None)
+            together.append(Beside(image.image, image.dims, found))
+        return together

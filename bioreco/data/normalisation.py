@@ -64,6 +64,13 @@ class Normalisation:
         mean, std = (np.array(v, dtype=np.float32).reshape(shape) for v in (self.mean, self.std))
         return mean, std
 
+    def each(self, blocks: int, *, joint: bool) -> list[tuple[Array, Array]]:
+        """Return (shift, unit) of each block's channels; apart, channels are blocks in turn."""
+        mean, std = (np.array(v, dtype=np.float32) for v in (self.mean, self.std))
+        if joint:
+            return [(mean, std)] * blocks
+        return [(mean[k % len(mean), None], std[k % len(mean), None]) for k in range(blocks)]
+
     def state(self) -> dict[str, list[float]]:
         """Return plain lists, for a checkpoint."""
         return {"mean": list(self.mean), "std": list(self.std)}

@@ -6,7 +6,7 @@ One pixel in a hundred is never a target of training: validation predicts those.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,13 +39,36 @@ class Patches:
     augment
         "turn": by 90 degrees and mirrored in the plane, stacks also along z; "mirror": mirrored
         only, for noise or structure with a direction; "none".
+    beside
+        What else is measured or known of the same pixels, by name: for each block one array of its
+        shape, on the same scale. It is cut and turned as the block is.
+    scales
+        For each block the (shift, unit) of its channels: what was measured is y * unit + shift.
 
     """
 
-    def __init__(self, blocks: Sequence[Array], patch: Sequence[int], augment: str) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[Array],
+        patch: Sequence[int],
+        augment: str,
+        *,
+        beside: Mapping[str, Sequence[Array]] | None = None,
+        scales: Sequence[tuple[Array, Array]] | None = None,
+    ) -> None:
         self.patch = tuple(patch)
         self.augment = augment
-        valid = [np.isfinite(block) for block in blocks]
+        self.scales = scales or [
+            (np.zeros(len(b), np.float32), np.ones(len(b), np.float32)) for b in blocks
+        ]
+        together = [
+            [block, *more] for block, *more in zip(blocks, *(beside or {}).values(), strict=True)
+        ]
+        valid = [np.logical_and.reduce([np.isfinite(a) for a in arrays]) for arrays in together]
+        self.beside = {
+            name: [np.nan_to_num(a, posinf=0, neginf=0).astype(np.float32) for a in arrays]
+            for name, arrays in (beside or {}).items()
+        }
         self.blocks = [
             np.where(ok, b, 0).astype(np.float32) for ok, b in zip(valid, blocks, strict=True)
         ]
@@ -85,9 +108,19 @@ class Patches:
             )
         )
         turn = _turner(rng, self.augment, len(size))
-        parts = (self.blocks[block], self.target[block], self.held[block])
-        y, target, held = (np.ascontiguousarray(turn(part[:, *region])) for part in parts)
-        return {"y": y, "target": target, "held": held, "seed": np.int64(seed >> 1)}
+        cut = {
+            name: np.ascontiguousarray(turn(part[:, *region]))
+            for name, part in self._parts(block).items()
+        }
+        return cut | self._scale(block) | {"seed": np.int64(seed >> 1)}
+
+    def _parts(self, block: int) -> dict[str, NDArray[Any]]:
+        known = {"y": self.blocks[block], "target": self.target[block], "held": self.held[block]}
+        return known | {name: arrays[block] for name, arrays in self.beside.items()}
+
+    def _scale(self, block: int) -> dict[str, Array]:
+        shift, unit = self.scales[block]
+        return {"shift": shift, "unit": unit}
 
     def validation(self) -> list[Sample]:
         """Return fixed crops, each a batch of one, whose held pixels are to be predicted."""
@@ -100,12 +133,10 @@ class Patches:
             region = tuple(
                 slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(size, crop, strict=True)
             )
-            whole = {
-                "y": self.blocks[block],
-                "target": self.target[block],
-                "held": self.held[block],
+            sample: Sample = {
+                key: v[None, :, *region].copy() for key, v in self._parts(int(block)).items()
             }
-            sample: Sample = {key: v[None, :, *region].copy() for key, v in whole.items()}
+            sample |= {key: v[None] for key, v in self._scale(int(block)).items()}
             crops.append(sample | {"seed": np.array([len(crops)], dtype=np.int64)})
             pixels += int(np.prod(crop))
             if pixels >= VALIDATION_PIXELS:

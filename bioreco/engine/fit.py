@@ -38,7 +38,7 @@ def fit(
     Parameters
     ----------
     method
-        What is trained; on return it holds the averaged weights.
+        What is trained; on return it holds the averaged weights. Without players it takes no steps.
     samples
         What is learnt from.
     factories
@@ -67,7 +67,7 @@ def fit(
         options.batch_size,
         seed=seed,
         start=training.step,
-        stop=options.steps,
+        stop=options.steps if training.players else 0,
         workers=options.workers,
         runtime=runtime,
     )
@@ -81,7 +81,8 @@ def fit(
             if progress >= 1:
                 break
             torch.manual_seed(fold(seed, 3, training.step, runtime.rank))
-            training.update(tensors(batch, runtime.device), options.rate(progress))
+            known = {**tensors(batch, runtime.device), "progress": torch.tensor(progress)}
+            training.update(known, options.rate(progress))
             done = options.progress(training.step, training.clock())
             log.advance(done, training.step)
             training.record(log, samples, floor, last=done >= 1)

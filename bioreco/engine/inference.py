@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import torch
 
 from bioreco.engine.tiles import plan
+from bioreco.engine.turns import Turn
 from bioreco.errors import UserError, nearest
 
 AUGMENT = ("auto", "true", "false")
 TILES = {"cpu": {2: (256, 256), 3: (40, 192, 192)}, "cuda": {2: (1024, 1024), 3: (64, 256, 256)}}
 AFFORDABLE = 2**25  # pixels up to which "auto" averages over orientations
-
-Turn = tuple[bool, tuple[int, ...]]  # transposed, mirrored axes
 
 
 @dataclass(frozen=True)

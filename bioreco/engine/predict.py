@@ -4,57 +4,26 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from bioreco.engine.holes import read_mended
-from bioreco.engine.inference import Inference, Turn
-from bioreco.engine.runtime import Runtime
+from bioreco.engine.inference import Inference
+from bioreco.engine.runtime import Runtime, fold
+from bioreco.engine.sources import Array, Frames, Scale
 from bioreco.engine.tiles import Tile, plan
+from bioreco.engine.turns import Turn, turn_back, turn_there, where
 from bioreco.errors import UserError
-from bioreco.methods.method import Method
+from bioreco.methods.method import Batch, Estimate, Method
 
 log = logging.getLogger("bioreco")
 
-Array = NDArray[np.float32]
-Write = Callable[[int, Sequence[slice], Array], None]
-
-
-class Frames(Protocol):
-    """Frames (c, [z,] y, x) to read; beyond the border they are mirrored."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Pixels along the spatial axes."""
-        ...
-
-    @property
-    def channels(self) -> int:
-        """Channels of a frame."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def read_mirrored(self, frame: int, start: Sequence[int], size: Sequence[int]) -> Array:
-        """Read a region."""
-        ...
-
-
-class Scale(Protocol):
-    """The scale that the network works on."""
-
-    def apply(self, y: Array) -> Array:
-        """Go to the network's scale."""
-        ...
-
-    def invert(self, x: Array) -> Array:
-        """Come back to the units of the images."""
-        ...
+Write = Callable[[int, Sequence[slice], Array, Array | None], None]
+Draw = Callable[[Batch], Estimate]
 
 
 class Predictor:
@@ -92,7 +61,15 @@ class Predictor:
         self.inference, self.allowed, self.joint = inference, allowed, joint
         self._tile: tuple[int, ...] | None = None
 
-    def run(self, frames: Frames, write: Write, tick: Callable[[float], None]) -> None:
+    def run(
+        self,
+        frames: Frames,
+        write: Write,
+        tick: Callable[[float], None],
+        *,
+        beside: Mapping[str, Frames] | None = None,
+        number: int | None = None,
+    ) -> None:
         """Reconstruct all frames.
 
         Parameters
@@ -100,10 +77,14 @@ class Predictor:
         frames
             What to reconstruct.
         write
-            Called with (frame, region, values (c, [z,] y, x)) for each tile, in the images' units.
-            Pixels that are not finite stay as they are.
+            Called with (frame, region, values (c, [z,] y, x), standard deviation or None) for each
+            tile, in the images' units. Pixels that are not finite stay as they are.
         tick
             Called with the share of the work done since the last call.
+        beside
+            What else the method sees of the same frames, by the names that it wants.
+        number
+            Draw the sample of this number, instead of the best reconstruction.
 
         Raises
         ------
@@ -113,20 +94,26 @@ class Predictor:
         """
         pixels = len(frames) * frames.channels * math.prod(frames.shape)
         turns = self.inference.orientations(self.allowed, pixels)
+        draw: Draw = self.method.reconstruct
+        if number is not None:
+            turns = turns[:1]
+            draw = partial(_sampled, self.method, number)
+        sources = {"y": frames, **(beside or {})}
         for frame in range(len(frames)):
-            for tile, share in self._tiles(frames, frame, turns, write):
+            for share in self._tiles(sources, frame, turns, draw, write):
                 tick(share / len(frames))
-                del tile
 
     def _tiles(
         self,
-        frames: Frames,
+        sources: Mapping[str, Frames],
         frame: int,
         turns: Sequence[Turn],
+        draw: Draw,
         write: Write,
-    ) -> Iterator[tuple[Tile, float]]:
+    ) -> Iterator[float]:
         """Write one frame; when memory runs out, start it again with tiles of half the size."""
         done = 0.0
+        frames = sources["y"]
         deep = self.scale.invert(np.zeros((frames.channels, *[1] * len(frames.shape)), np.float32))
         while True:
             halo, stride = self.method.halo, self.method.stride
@@ -136,15 +123,19 @@ class Predictor:
             tiles = plan(frames.shape, size, halo, stride)
             try:
                 for number, tile in enumerate(tiles):
-                    read = partial(frames.read_mirrored, frame)
-                    y, broken = read_mended(read, tile.start, tile.size, deep)
-                    values = self._reconstruct(y, turns)
-                    if broken is not None:
-                        values = np.where(np.isfinite(broken), values, broken)
-                    write(frame, tile.core, np.ascontiguousarray(values[:, *tile.inside]))
+                    seen: dict[str, Array] = {}
+                    gaps: list[Array] = []
+                    for name, source in sources.items():
+                        read = partial(source.read_mirrored, frame)
+                        seen[name], broken = read_mended(read, tile.start, tile.size, deep)
+                        gaps += [] if broken is None else [broken]
+                    found = self._reconstruct(seen, frame, tile, turns, draw)
+                    values = [_with_gaps(v, gaps)[:, *tile.inside] for v in found]
+                    mean, *std = map(np.ascontiguousarray, values)
+                    write(frame, tile.core, mean, std[0] if std else None)
                     share = max(0.0, (number + 1) / len(tiles) - done)
                     done += share
-                    yield tile, share
+                    yield share
                 return
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 self._shrink(error, tiles, size)
@@ -170,17 +161,51 @@ class Predictor:
         )
 
     @torch.no_grad()
-    def _reconstruct(self, y: Array, turns: Sequence[Turn]) -> Array:
-        """Return the reconstruction of (c, [z,] y, x), in its units."""
-        values = torch.from_numpy(self.scale.apply(y)).to(self.runtime.device)
-        values = values[None] if self.joint else values[:, None]
-        total = torch.zeros(())
-        for transposed, mirrored in turns:
-            turned = values.transpose(-1, -2) if transposed else values
-            turned = turned.flip(mirrored) if mirrored else turned.contiguous()
+    def _reconstruct(
+        self,
+        seen: Mapping[str, Array],
+        frame: int,
+        tile: Tile,
+        turns: Sequence[Turn],
+        draw: Draw,
+    ) -> list[Array]:
+        """Return the reconstruction (c, [z,] y, x) and, if known, its deviation, in its units."""
+        batch = {name: self._batched(self.scale.apply(y)) for name, y in seen.items()}
+        samples = len(batch["y"])
+        scales = self.scale.each(samples, joint=self.joint)
+        shift, unit = (torch.from_numpy(np.stack(values)) for values in zip(*scales, strict=True))
+        known = {"shift": shift.to(self.runtime.device), "unit": unit.to(self.runtime.device)}
+        total: Tensor | float = 0.0
+        variance: Tensor | None = None
+        for number, turn in enumerate(turns):
+            known |= where(tile, turn, [fold(frame, number, k) for k in range(samples)])
+            turned = {name: turn_there(values, turn) for name, values in batch.items()}
             with self.runtime.autocast():
-                mean = self.method.reconstruct({"y": turned}).mean.float()
-            mean = mean.flip(mirrored) if mirrored else mean
-            total = total.to(mean.device) + (mean.transpose(-1, -2) if transposed else mean)
-        mean = total / len(turns)
-        return self.scale.invert((mean[0] if self.joint else mean[:, 0]).cpu().numpy())
+                found = draw({**turned, **{k: v.to(self.runtime.device) for k, v in known.items()}})
+            total = turn_back(found.mean.float(), turn) + total
+            if found.std is not None:
+                square = turn_back(found.std.float() ** 2, turn)
+                variance = square if variance is None else variance + square
+        mean = self._apart(torch.as_tensor(total) / len(turns))
+        if variance is None:
+            return [self.scale.invert(mean)]
+        std = self._apart((variance / len(turns)).sqrt())
+        return [self.scale.invert(mean), self.scale.invert(std) - self.scale.invert(0 * std)]
+
+    def _batched(self, values: Array) -> Tensor:
+        on_device = torch.from_numpy(values).to(self.runtime.device)
+        return on_device[None] if self.joint else on_device[:, None]
+
+    def _apart(self, values: Tensor) -> Array:
+        return (values[0] if self.joint else values[:, 0]).cpu().numpy()
+
+
+def _sampled(method: Method, number: int, batch: Batch) -> Estimate:
+    return Estimate(method.sample(batch, number))
+
+
+def _with_gaps(values: Array, gaps: Sequence[Array]) -> Array:
+    """Return values with the pixels that could not be seen as they were."""
+    for gap in gaps:
+        values = np.where(np.isfinite(gap), values, gap)
+    return values

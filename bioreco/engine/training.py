@@ -192,6 +192,8 @@ class Training:
 
     def selection(self) -> str:
         """Say what chose the reported weights."""
+        if not self.players:
+            return "nothing is trained"
         which = (
             f"average of the weights (decay {self.options.ema:g})"
             if self.options.ema

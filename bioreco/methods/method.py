@@ -7,10 +7,12 @@ optimisers, precision, ranks and checkpoints. Two rules: no context manager stay
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
+
+from bioreco.metrics.noise import Noise
 
 Batch = Mapping[str, Tensor]
 Losses = dict[str, Tensor]
@@ -33,8 +35,66 @@ class Estimate:
     std: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the measurements before training starts.
+
+    Attributes
+    ----------
+    images
+        What is learnt from, (c, [z,] y, x) each on the network's scale; broken pixels are 0.
+    scales
+        For each of them the (shift, unit) of its channels: measured was y * unit + shift.
+    noise
+        The noise estimated in each image of the user's, channel by channel, in its grey levels.
+    channels
+        Channels that the network sees at once.
+    dims
+        Spatial axes.
+
+    """
+
+    images: Sequence[Tensor] = ()
+    scales: Sequence[tuple[Tensor, Tensor]] = ()
+    noise: Sequence[Sequence[Noise]] = field(default=())
+    channels: int = 1
+    dims: int = 2
+
+
 class Method(nn.Module):
-    """A way to learn a reconstruction from measurements alone."""
+    """A way to learn a reconstruction from measurements alone.
+
+    Attributes
+    ----------
+    wants
+        What it learns from beside the measurements: "pair", a second measurement of the same, or
+        "x", the clean image. Batches hold it under that name.
+    uncertain
+        Whether its estimates have a standard deviation.
+    posterior
+        Whether it knows many reconstructions, which `sample` draws.
+
+    Notes
+    -----
+    A batch is a mapping of tensors. `y`, the measurements (b, c, [z,] y, x) on the network's scale;
+    `shift` and `unit` (b, c): what was measured is y * unit + shift; `seed` (b,), one for each
+    sample, to draw from (see `draws`). In training and validation: `target` and `held`, masks of
+    the pixels that may be trained on and of those kept for validation. In training: `progress`,
+    the share of the training done. In reconstruction: `start` (b, dims), the position of the first
+    pixel in the frame, a multiple of `stride`, so that neighbouring tiles can draw alike.
+
+    """
+
+    wants: tuple[str, ...] = ()
+    uncertain: bool = False
+    posterior: bool = False
+
+    def prepare(self, facts: Facts) -> None:
+        """Look at the measurements before training; what is learnt here belongs in the state.
+
+        Buffers whose shape depends on the data go through `get_extra_state`, since a run is
+        restored without looking at its data again.
+        """
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
         """Return what is trained, by name; each has an optimiser of its own."""
@@ -46,6 +106,10 @@ class Method(nn.Module):
 
     def reconstruct(self, batch: Batch) -> Estimate:
         """Return the reconstruction of the measurements batch["y"]."""
+        raise NotImplementedError
+
+    def sample(self, batch: Batch, number: int) -> Tensor:
+        """Return one possible reconstruction, the `number`-th, of a method with a `posterior`."""
         raise NotImplementedError
 
     def validate(self, batch: Batch) -> Losses:

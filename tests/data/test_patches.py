@@ -67,7 +67,7 @@ def test_patches_have_their_size_and_come_from_the_image(size, patch, augment):
     data = Patches([values], patch, augment)
     for seed in seeds(20):
         sample = data[0, seed]
-        assert set(sample) == {"y", "target", "held", "seed"}
+        assert set(sample) == {"y", "target", "held", "seed", "shift", "unit"}
         for key in ("y", "target", "held"):
             assert sample[key].shape == (1, *patch)
             assert sample[key].flags.c_contiguous

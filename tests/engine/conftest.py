@@ -46,7 +46,7 @@ def run_whole() -> Callable[..., np.ndarray]:
         out = np.full((len(frames), frames.channels, *frames.shape), -9e9, dtype=np.float32)
         shares = []
 
-        def write(frame: int, region: Any, values: np.ndarray) -> None:
+        def write(frame: int, region: Any, values: np.ndarray, _: Any) -> None:
             assert values.dtype == np.float32
             out[(frame, slice(None), *region)] = values
 
