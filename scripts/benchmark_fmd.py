@@ -1,10 +1,11 @@
-"""PSNR of N2V and N2S on noisy images with a known truth, after a given time of training.
+"""PSNR of methods on noisy images with a known truth, after a given time or number of steps.
 
-Run as `python scripts/benchmark_fmd.py NOISY TRUTH [--seconds 60 180]` with two folders. Each noisy
-file NAME_1.png (or NAME.tif) is matched with NAME.png (.tif) of the other. It runs, for each image,
+Run as `python scripts/benchmark_fmd.py NOISY TRUTH --seconds 60 180` with two folders, or, for
+numbers that don't depend on what else the machine does, with `--steps 2800 8400`. Each noisy file
+NAME_1.png (or NAME.tif) is matched with NAME.png (.tif) of the other. It runs, for each image,
 
     bioreco train method=M data=files data.paths=[NOISY] data.reference=[TRUTH]
-        trainer.steps=1000000 trainer.time_limit=SECONDS
+        trainer.steps=STEPS (or 1000000 and trainer.time_limit=SECONDS)
 
 and prints a Markdown table beside the best plain Gaussian filter, whose width is chosen with the
 truth. The truth is used for scoring alone. Each cell holds the PSNR with a peak of 255, and the
@@ -57,13 +58,12 @@ def cell(scores: dict[str, float]) -> str:
     return f"{scores['psnr_255']:.2f} / {scores['si_psnr']:.2f}"
 
 
-def trained(method: str, noisy: Path, truth: Path, seconds: float, more: list[str]) -> dict:
+def trained(method: str, noisy: Path, truth: Path, more: list[str]) -> dict:
     """Run one training; return its metrics."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(sys.executable, "-m", "bioreco", "train", f"method={method}", "data=files"),
             *(f"data.paths=['{noisy}']", f"data.reference=['{truth}']"),
-            *("trainer.steps=1000000", f"trainer.time_limit={seconds:g}"),
             *(f"hydra.run.dir={folder}", *more),
         ]
         subprocess.run(command, check=True, capture_output=True)
@@ -75,21 +75,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("noisy", type=Path)
     parser.add_argument("truth", type=Path)
-    parser.add_argument("--seconds", type=float, nargs="+", default=[60.0])
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--seconds", type=float, nargs="+", default=[])
+    budget.add_argument("--steps", type=int, nargs="+", default=[])
     parser.add_argument("--methods", nargs="+", default=["n2v", "n2s"])
     parser.add_argument("--only", nargs="+", help="names to take")
     parser.add_argument("--with", nargs="+", dest="more", default=[], help="more options")
     given = parser.parse_args()
-    runs = [(m, s) for s in given.seconds for m in given.methods]
-    titles = ["image", "input", "best Gaussian", *[f"{m} {s:g} s" for m, s in runs]]
+    budgets = {
+        f"{s:g} s": ["trainer.steps=1000000", f"trainer.time_limit={s:g}"] for s in given.seconds
+    }
+    budgets |= {f"{n} steps": [f"trainer.steps={n}"] for n in given.steps}
+    runs = [(method, told) for told in budgets for method in given.methods]
+    titles = ["image", "input", "best Gaussian", *[f"{m}, {told}" for m, told in runs]]
     print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles), flush=True)
     for name, noisy, truth in pairs(given.noisy, given.truth):
         if given.only and name not in given.only:
             continue
         row = [cell(best_gaussian(noisy, truth))]
         steps = []
-        for method, seconds in runs:
-            metrics = trained(method, noisy, truth, seconds, given.more)
+        for method, told in runs:
+            metrics = trained(method, noisy, truth, [*budgets[told], *given.more])
             row.append(cell(metrics["test"]))
             steps.append(metrics["steps"])
         cells = [name, cell(metrics["baselines"]["input"]), *row]

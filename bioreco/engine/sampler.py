@@ -6,7 +6,7 @@ and resumed, with however many worker processes, in one process or several.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,7 +67,7 @@ def loader(
     stop: int,
     workers: int,
     runtime: Runtime,
-) -> DataLoader[Sample]:
+) -> Iterable[dict[str, Tensor]]:
     """Return the batches of this process, as tensors.
 
     Raises
@@ -89,6 +89,8 @@ def loader(
         rank=runtime.rank,
         world=runtime.world,
     )
+    if not workers:
+        return (collate([samples[draw] for draw in batch_of]) for batch_of in draws)
     return DataLoader(
         samples,  # type: ignore[arg-type]
         batch_sampler=draws,

@@ -103,7 +103,8 @@ def fill(y: Tensor, mask: Tensor, how: str, *, radius: int, seeds: Tensor) -> Te
     mask
         The pixels to replace, of the same shape.
     how
-        "uniform": a neighbour drawn at random; "mean" or "median" of the neighbours.
+        "uniform": a neighbour drawn at random; "mean", where the nearer ones weigh more (see
+        `interpolate`), or "median" of the neighbours.
     radius
         The neighbours are those within this many pixels along each axis, without the centre and
         without other masked pixels; the window is cut at the border of the image. A pixel that
@@ -112,16 +113,16 @@ def fill(y: Tensor, mask: Tensor, how: str, *, radius: int, seeds: Tensor) -> Te
         One seed for each sample (b,).
 
     """
+    if how == "mean":
+        return interpolate(y, mask, radius)
     where = mask.nonzero(as_tuple=True)
     values, valid = _neighbours(y, mask, where, radius)
-    count = valid.sum(1)
     if how == "uniform":
+        count = valid.sum(1)
         u = draws.uniform(seeds, y[0].numel(), stream=1).view_as(y)[where]
         rank = (u * count).long()
         pick = ((valid.cumsum(1) - 1) == rank[:, None]) & valid
         filled = (values * pick).sum(1)
-    elif how == "mean":
-        filled = (values * valid).sum(1) / count.clamp(min=1)
     else:
         filled = values.masked_fill(~valid, torch.nan).nanmedian(1).values.nan_to_num()
     return y.index_put(where, filled.to(y.dtype))
@@ -143,20 +144,24 @@ def _neighbours(
     return y.flatten()[index], valid & ~mask.flatten()[index]
 
 
-def interpolate(y: Tensor, mask: Tensor) -> Tensor:
-    """Replace the masked pixels by the weighted mean of their nearest neighbours.
+def interpolate(y: Tensor, mask: Tensor, radius: int = 1) -> Tensor:
+    """Replace the masked pixels by the weighted mean of their neighbours.
 
-    The weights fall off by half for each axis along which the neighbour is off; only neighbours
-    within the image that aren't masked themselves count.
+    The weights fall off by half with each pixel along each axis; only neighbours within the image
+    that aren't masked themselves count. A pixel that has none becomes 0.
     """
-    dims = y.dim() - 2
-    line = torch.tensor([0.5, 1.0, 0.5], dtype=y.dtype, device=y.device)
-    kernel = reduce(torch.multiply, torch.meshgrid(*[line] * dims, indexing="ij")).clone()
-    kernel.view(-1)[3**dims // 2] = 0
-    convolve = functional.conv2d if dims == 2 else functional.conv3d
     seen = torch.stack([y.masked_fill(mask, 0), (~mask).to(y.dtype)])
-    planes = seen.view(-1, 1, *y.shape[2:])
-    total, weight = convolve(planes, kernel[None, None], padding=1).view(2, *y.shape)
+    around = functional.pad(seen, (radius, radius) * (y.dim() - 2))
+    for axis in range(3, seen.dim()):
+        size = seen.shape[axis]
+        around = reduce(
+            torch.add,
+            [
+                around.narrow(axis, radius + k, size) * 0.5 ** abs(k)
+                for k in range(-radius, radius + 1)
+            ],
+        )
+    total, weight = around
     return torch.where(mask, total / weight.clamp(min=1e-6), y)
 
 

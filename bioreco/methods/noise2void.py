@@ -26,8 +26,9 @@ class Noise2Void(BlindSpot):
     density
         Fraction of the pixels hidden in each step.
     replacement
-        What a hidden pixel shows: a neighbour drawn at random ("uniform"), or the "mean" or
-        "median" of its neighbours. The pixel itself is never among them.
+        What a hidden pixel shows: a neighbour drawn at random ("uniform"), the "mean" of its
+        neighbours, the nearer ones weighing more, or their "median". The pixel itself is never
+        among them.
     radius
         How far its neighbours reach, in pixels.
     joint

@@ -125,15 +125,17 @@ def test_no_two_neighbours_are_hidden_together(size, width):
 # --- fill
 
 
-def windows(y: Tensor, radius: int) -> dict[tuple[int, ...], np.ndarray]:
-    """Return the neighbours of each pixel of an image, by its place."""
+def windows(y: Tensor, radius: int) -> dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]:
+    """Return the neighbours of each pixel of an image, by its place, and how near they are."""
     image = y.numpy()
     found = {}
     for at in itertools.product(*[range(n) for n in image.shape]):
         part = tuple(slice(max(0, a - radius), a + radius + 1) for a in at)
-        inside = np.ones(image[part].shape, dtype=bool)
-        inside[tuple(min(a, radius) for a in at)] = False
-        found[at] = image[part][inside]
+        grids = np.ogrid[
+            tuple(slice(s.start, min(s.stop, n)) for s, n in zip(part, image.shape, strict=True))
+        ]
+        distance = sum(abs(g - a) for g, a in zip(grids, at, strict=True))
+        found[at] = image[part][distance > 0], 0.5 ** distance[distance > 0]
     return found
 
 
@@ -151,20 +153,23 @@ def every_pixel_alone(y: Tensor, how: str, radius: int) -> Tensor:
 
 @pytest.mark.parametrize("radius", [1, 2])
 @pytest.mark.parametrize("size", [(7, 6), (1, 9), (3, 4, 5)], ids=str)
-def test_mean_and_median_are_those_of_the_neighbours_without_the_centre(size, radius):
+def test_weighted_mean_and_median_are_those_of_the_neighbours_without_the_centre(size, radius):
     y = noise(1, 1, *size)
     around = windows(y[0, 0], radius)
     mean, median = (every_pixel_alone(y, how, radius) for how in ("mean", "median"))
-    for at, values in around.items():
-        assert float(mean[(0, 0, *at)]) == pytest.approx(values.mean())
+    for at, (values, nearness) in around.items():
+        weighted = np.average(values, weights=nearness)
+        assert float(mean[(0, 0, *at)]) == pytest.approx(weighted, rel=1e-5, abs=1e-6)
         lower = np.sort(values)[(len(values) - 1) // 2]  # of two middle ones the lower
         assert float(median[(0, 0, *at)]) == pytest.approx(lower)
 
 
 def test_the_mean_matches_a_convolution_inside_the_image():
     y = noise(1, 2, 12, 13)
-    kernel = np.ones((5, 5)) / 24
+    line = 0.5 ** np.abs(np.arange(-2, 3))
+    kernel = np.outer(line, line)
     kernel[2, 2] = 0
+    kernel /= kernel.sum()
     mask = torch.zeros_like(y, dtype=torch.bool)
     mask[..., 2:-2:5, 2:-2:5] = True
     blind = masking.fill(y, mask, "mean", radius=2, seeds=seeds(1))
@@ -180,7 +185,7 @@ def test_uniform_never_takes_the_centre_and_each_neighbour_as_often(at):
     mask[:, 0, *at] = True
     blind = masking.fill(y, mask, "uniform", radius=radius, seeds=seeds(count))
     taken = blind[:, 0, *at].long().bincount(minlength=49).double()
-    near = windows(y[0, 0], radius)[at].astype(int)
+    near = windows(y[0, 0], radius)[at][0].astype(int)
     others = np.setdiff1d(np.arange(49), near)
     assert (taken[others] == 0).all()  # the centre is among the others
     expected = count / len(near)
