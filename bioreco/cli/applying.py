@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from bioreco.data.frames import Frames
 from bioreco.data.paths import split_dataset
 from bioreco.engine.pictures import central_slices, preview
 from bioreco.engine.predict import Predictor
+from bioreco.engine.wiener import Variance
 from bioreco.errors import UserError, nearest
 from bioreco.metrics.fidelity import CONVENTIONS, scores
+from bioreco.metrics.noise import Noise
 
 log = logging.getLogger("bioreco")
 
@@ -101,17 +103,22 @@ def apply(
     predictor: Predictor,
     images: Sequence[Frames],
     paths: Sequence[Path],
+    noise: Mapping[str, Sequence[Noise]],
     *,
     dtype: str,
     overwrite: bool,
     note: str,
 ) -> float:
-    """Write the reconstruction of each image; return the seconds it took."""
+    """Write the reconstruction of each image; return the seconds it took.
+
+    `noise` holds the noise estimated in each image, channel by channel.
+    """
     began = time.monotonic()
     quiet = not sys.stderr.isatty()
     with tqdm(total=len(images), desc="denoising", disable=quiet, leave=False) as bar:
         for frames, path in zip(images, paths, strict=True):
-            _reconstruct(predictor, frames, path, dtype, overwrite, note, bar)
+            known = noise_variance(noise[frames.image.name])
+            _reconstruct(predictor, frames, path, known, dtype, overwrite, note, bar)
             log.info("Wrote %s", path)
     return time.monotonic() - began
 
@@ -120,6 +127,7 @@ def _reconstruct(
     predictor: Predictor,
     frames: Frames,
     path: Path,
+    variance: Variance | None,
     dtype: str,
     overwrite: bool,
     note: str,
@@ -137,11 +145,29 @@ def _reconstruct(
             missing += int(np.count_nonzero(~np.isfinite(values)))
             frames.write(writer, frame, region, values)
 
-        predictor.run(frames, write, bar.update)
+        predictor.run(frames, write, bar.update, variance=variance)
     if missing:
         kept = "as they were" if kind.kind == "f" else "0, or the limits of the type"
         log.warning("%s: %d pixels are NaN or infinite; they are %s in the result.",
                     frames.image.name, missing, kept)  # fmt: skip
+
+
+def noise_variance(noise: Sequence[Noise]) -> Variance | None:
+    """Return the variance of the noise at clean grey levels (c, ...); None if it isn't known.
+
+    It is nowhere taken for less than a tenth of its mean, as the estimate in dark parts is poor.
+    """
+    if not all(channel.sigma > 0 for channel in noise):
+        return None
+
+    def variance(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        found = [
+            np.maximum(channel.variance(level), 0.1 * channel.sigma**2)
+            for channel, level in zip(noise, x, strict=True)
+        ]
+        return np.asarray(found, dtype=np.float32)
+
+    return variance
 
 
 def compare(

@@ -15,7 +15,9 @@ from bioreco.build import build, find
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
 from bioreco.engine import checkpoint
-from bioreco.engine.runtime import fold
+from bioreco.engine.inference import Inference
+from bioreco.engine.predict import Predictor
+from bioreco.engine.runtime import Runtime, fold
 from bioreco.engine.training import Factory
 from bioreco.errors import UserError
 from bioreco.methods.method import Method
@@ -115,6 +117,17 @@ class Trained:
     step: int
     path: Path
     names: str
+
+    def predictor(self, runtime: Runtime, inference: Inference) -> Predictor:
+        """Return the method ready for images."""
+        return Predictor(
+            self.method,
+            self.scale,
+            runtime,
+            inference=inference,
+            allowed=self.shape.augment,
+            joint=self.shape.joint,
+        )
 
 
 def restore(path: Path, *, trust: tuple[str, ...] = ()) -> Trained:

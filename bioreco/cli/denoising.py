@@ -64,6 +64,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
                 learned.predictor,
                 part.images,
                 mine,
+                heard,
                 dtype=str(config.output.dtype),
                 overwrite=bool(config.overwrite) or context.resumed,
                 note=f"denoise method={values['method']} steps={learned.fitted.step}",

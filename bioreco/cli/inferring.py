@@ -13,12 +13,11 @@ from bioreco.build import build
 from bioreco.cli.applying import apply, opened, show, targets
 from bioreco.cli.assembly import Trained, restore
 from bioreco.cli.context import Context
-from bioreco.cli.learning import recorded
+from bioreco.cli.learning import look_at_noise, recorded
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.frames import Frames, choose_dims
 from bioreco.engine import report
 from bioreco.engine.inference import Inference
-from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
 from bioreco.errors import UserError
 
@@ -57,14 +56,7 @@ def _infer(
     )
     for frames in images:
         _compare_brightness(frames, trained)
-    predictor = Predictor(
-        trained.method,
-        trained.scale,
-        runtime,
-        inference=inference,
-        allowed=trained.shape.augment,
-        joint=trained.shape.joint,
-    )
+    predictor = trained.predictor(runtime, inference)
     parameters = sum(p.numel() for p in trained.method.parameters())
     values = {
         "command": context.command,
@@ -78,6 +70,7 @@ def _infer(
             predictor,
             images,
             results,
+            look_at_noise(images),
             dtype=str(config.output.dtype),
             overwrite=bool(config.overwrite),
             note=f"{trained.names} of {trained.path}, {trained.step} steps",

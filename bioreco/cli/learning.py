@@ -67,7 +67,8 @@ def prepare(config: DictConfig, data: Measurements) -> Parts:
     shape = Shape.of(data)
     method, factories = assemble(config, shape)
     check_patch(data, method)
-    inference.check(shape.dims, method.halo, method.stride)
+    blended = shape.dims if inference.blends(method.blends) else None
+    inference.check(shape.dims, inference.halo(method.halo, blended), method.stride)
     return Parts(options, inference, shape, method, factories, plain(config), int(config.seed))
 
 

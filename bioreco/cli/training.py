@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -15,6 +15,7 @@ from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, 
 from bioreco.data.measurements import Measurements
 from bioreco.engine import report
 from bioreco.engine.runtime import Runtime
+from bioreco.metrics.noise import Noise
 
 Values = dict[str, object]
 
@@ -35,7 +36,7 @@ def run(config: DictConfig, context: Context) -> float | None:
             if runtime.first:
                 values |= summary(learned, runtime)
                 note = f"method={values['method']}"
-                values |= reconstruct(learned, data, paths, folder, note=note)
+                values |= reconstruct(learned, data, paths, noise, folder, note=note)
         return learned.fitted.validation
     finally:
         runtime.close()
@@ -66,11 +67,17 @@ def summary(learned: Learned, runtime: Runtime) -> Values:
 
 
 def reconstruct(
-    learned: Learned, data: Measurements, paths: Sequence[Path], folder: Path, *, note: str
+    learned: Learned,
+    data: Measurements,
+    paths: Sequence[Path],
+    noise: Mapping[str, Sequence[Noise]],
+    folder: Path,
+    *,
+    note: str,
 ) -> Values:
     """Write results, scores and the picture of a run; return what metrics.json says of them."""
     seconds = apply(
-        learned.predictor, data.images, paths, dtype="float32", overwrite=True, note=note
+        learned.predictor, data.images, paths, noise, dtype="float32", overwrite=True, note=note
     )
     values: Values = {
         "seconds": {"train": round(learned.fitted.seconds, 2), "infer": round(seconds, 2)}

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import torch
 
+from bioreco.engine import wiener
 from bioreco.engine.tiles import plan
 from bioreco.engine.turns import Turn
 from bioreco.errors import UserError, nearest
 
-AUGMENT = ("auto", "true", "false")
+CHOICES = ("auto", "true", "false")
 TILES = {"cpu": {2: (256, 256), 3: (40, 192, 192)}, "cuda": {2: (1024, 1024), 3: (64, 256, 256)}}
 AFFORDABLE = 2**25  # pixels up to which "auto" averages over orientations
 
@@ -29,6 +30,9 @@ class Inference:
     augment
         Average over quarter turns and mirrorings of the image: true, false, or "auto", which does
         so for images of up to 32 megapixels.
+    wiener
+        Blend the measurement in where a result lacks more than noise (see `wiener`): true, false,
+        or "auto", which does so for methods that ask for it. Needs an estimate of the noise.
 
     Raises
     ------
@@ -39,16 +43,18 @@ class Inference:
 
     tile: int | None = None
     augment: bool | str = "auto"
+    wiener: bool | str = "auto"
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < 16:
             raise UserError(f"inference.tile={self.tile}: at least 16 pixels, or null")
-        wanted = str(self.augment).lower()
-        if wanted not in AUGMENT:
-            raise UserError(
-                f"inference.augment={self.augment}: choose one of {', '.join(AUGMENT)}."
-                + nearest(wanted, AUGMENT)
-            )
+        for key, value in (("augment", self.augment), ("wiener", self.wiener)):
+            wanted = str(value).lower()
+            if wanted not in CHOICES:
+                raise UserError(
+                    f"inference.{key}={value}: choose one of {', '.join(CHOICES)}."
+                    + nearest(wanted, CHOICES)
+                )
 
     def size(
         self,
@@ -68,6 +74,17 @@ class Inference:
             least = [2 * r + max(n // 4, s) for r, n, s in zip(rims, default, steps, strict=True)]
             default = tuple(max(n, m) for n, m in zip(default, least, strict=True))
         return default if self.tile is None else (*default[: dims - 2], self.tile, self.tile)
+
+    def blends(self, asked: bool) -> bool:
+        """Say whether measurements are blended in, for a method that asks for it or doesn't."""
+        wanted = str(self.wiener).lower()
+        return asked if wanted == "auto" else wanted == "true"
+
+    def halo(self, halo: Sequence[int] | None, dims: int | None) -> tuple[int, ...] | None:
+        """Return the halo of a method, and what blending in `dims` dimensions needs beyond it."""
+        if halo is None or dims is None:
+            return None if halo is None else tuple(halo)
+        return tuple(a + b for a, b in zip(halo, wiener.reach(dims), strict=True))
 
     def check(self, dims: int, halo: Sequence[int] | None, stride: Sequence[int] | None) -> None:
         """Refuse tiles that are no larger than the halo, before anything is trained."""

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bioreco.engine import wiener
 from bioreco.engine.holes import read_mended
 from bioreco.engine.inference import Inference
 from bioreco.engine.runtime import Runtime, fold
 from bioreco.engine.sources import Array, Frames, Scale
 from bioreco.engine.tiles import Tile, plan
 from bioreco.engine.turns import Turn, turn_back, turn_there, where
+from bioreco.engine.wiener import Variance
 from bioreco.errors import UserError
 from bioreco.methods.method import Batch, Estimate, Method
 
@@ -60,6 +62,8 @@ class Predictor:
         self.method, self.scale, self.runtime = method.eval(), scale, runtime
         self.inference, self.allowed, self.joint = inference, allowed, joint
         self._tile: tuple[int, ...] | None = None
+        self._blends = inference.blends(method.blends)
+        self._variance: Variance | None = None
 
     def run(
         self,
@@ -69,6 +73,7 @@ class Predictor:
         *,
         beside: Mapping[str, Frames] | None = None,
         number: int | None = None,
+        variance: Variance | None = None,
     ) -> None:
         """Reconstruct all frames.
 
@@ -85,6 +90,8 @@ class Predictor:
             What else the method sees of the same frames, by the names that it wants.
         number
             Draw the sample of this number, instead of the best reconstruction.
+        variance
+            Noise variance at clean grey levels (c, [z,] y, x), if it is known.
 
         Raises
         ------
@@ -99,6 +106,7 @@ class Predictor:
             turns = turns[:1]
             draw = partial(_sampled, self.method, number)
         sources = {"y": frames, **(beside or {})}
+        self._variance = variance if self._blends and number is None else None
         for frame in range(len(frames)):
             for share in self._tiles(sources, frame, turns, draw, write):
                 tick(share / len(frames))
@@ -116,7 +124,9 @@ class Predictor:
         frames = sources["y"]
         deep = self.scale.invert(np.zeros((frames.channels, *[1] * len(frames.shape)), np.float32))
         while True:
-            halo, stride = self.method.halo, self.method.stride
+            stride = self.method.stride
+            dims = len(frames.shape) if self._variance is not None else None
+            halo = self.inference.halo(self.method.halo, dims)
             size = self._tile or self.inference.size(
                 self.runtime.device, len(frames.shape), halo, stride
             )
@@ -130,6 +140,9 @@ class Predictor:
                         seen[name], broken = read_mended(read, tile.start, tile.size, deep)
                         gaps += [] if broken is None else [broken]
                     found = self._reconstruct(seen, frame, tile, turns, draw)
+                    if self._variance is not None:
+                        variance = self._variance(found[0])
+                        found[0] = self._blended(seen, found[0], variance, frame, tile, turns, draw)
                     values = [_with_gaps(v, gaps)[:, *tile.inside] for v in found]
                     mean, *std = map(np.ascontiguousarray, values)
                     write(frame, tile.core, mean, std[0] if std else None)
@@ -159,6 +172,25 @@ class Predictor:
             *used[-2:],
             *self._tile[-2:],
         )
+
+    def _blended(
+        self,
+        seen: Mapping[str, Array],
+        found: Array,
+        variance: Array,
+        frame: int,
+        tile: Tile,
+        turns: Sequence[Turn],
+        draw: Draw,
+    ) -> Array:
+        """Blend the measurement in where the residual shows more than noise."""
+        changed = wiener.change(variance, fold(frame, 0), tile.start)
+        once = found
+        if len(turns) > 1:
+            once = self._reconstruct(seen, frame, tile, turns[:1], draw)[0]
+        again = {**seen, "y": seen["y"] + changed}
+        response = self._reconstruct(again, frame, tile, turns[:1], draw)[0] - once
+        return wiener.restore(seen["y"], found, variance, changed, response)
 
     @torch.no_grad()
     def _reconstruct(

@@ -86,8 +86,8 @@ def _cut(pixels: int, tile: int, rim: int, step: int) -> list[tuple[int, int]]:
     most = (tile - 2 * rim) // step * step
     if most < step:
         raise UserError(
-            f"inference.tile={tile}: the network looks {rim} pixels to either side, so a tile"
-            f" needs at least {2 * rim + step} pixels"
+            f"inference.tile={tile}: {rim} pixels to either side are needed beyond a tile, so it"
+            f" takes at least {2 * rim + step} pixels"
         )
     count = math.ceil(pixels / most)
     core = math.ceil(pixels / count / step) * step

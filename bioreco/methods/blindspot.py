@@ -33,6 +33,8 @@ class BlindSpot(Method):
 
     """
 
+    blends = True
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network

@@ -73,6 +73,8 @@ class Method(nn.Module):
         Whether its estimates have a standard deviation.
     posterior
         Whether it knows many reconstructions, which `sample` draws.
+    blends
+        Whether the measurement is blended in where its result lacks more than noise.
 
     Notes
     -----
@@ -88,6 +90,7 @@ class Method(nn.Module):
     wants: tuple[str, ...] = ()
     uncertain: bool = False
     posterior: bool = False
+    blends: bool = False
 
     def prepare(self, facts: Facts) -> None:
         """Look at the measurements before training; what is learnt here belongs in the state.

@@ -411,8 +411,8 @@ def test_a_trained_run_is_applied_to_small_images(bioreco, shape):
         (["inference.tile=4"], "inference.tile=4: at least 16 pixels, or null"),
         (
             ["inference.tile=16"],
-            "inference.tile=16: the network looks 10 pixels to either side, so a tile needs at"
-            " least 22 pixels",
+            "inference.tile=16: 20 pixels to either side are needed beyond a tile, so it takes at"
+            " least 42 pixels",
         ),
         (
             ["output.dtype=sam"],

@@ -42,7 +42,7 @@ def as_frames() -> Callable[..., Frames]:
 def run_whole() -> Callable[..., np.ndarray]:
     """Return a function that applies a predictor and puts the tiles together."""
 
-    def run(predictor: Any, frames: Frames) -> np.ndarray:
+    def run(predictor: Any, frames: Frames, **more: Any) -> np.ndarray:
         out = np.full((len(frames), frames.channels, *frames.shape), -9e9, dtype=np.float32)
         shares = []
 
@@ -50,7 +50,7 @@ def run_whole() -> Callable[..., np.ndarray]:
             assert values.dtype == np.float32
             out[(frame, slice(None), *region)] = values
 
-        predictor.run(frames, write, shares.append)
+        predictor.run(frames, write, shares.append, **more)
         assert sum(shares) == pytest.approx(1)
         assert min(shares) >= 0
         return out

@@ -58,6 +58,6 @@ def test_a_tile_no_larger_than_its_halo_is_told():
     with pytest.raises(UserError) as said:
         plan((100, 100), (40, 40), (18, 18), (4, 4))
     assert str(said.value) == (
-        "inference.tile=40: the network looks 20 pixels to either side,"
-        " so a tile needs at least 44 pixels"
+        "inference.tile=40: 20 pixels to either side are needed beyond a tile,"
+        " so it takes at least 44 pixels"
     )
