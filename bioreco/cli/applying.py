@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,21 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from bioreco import __version__
+from bioreco.cli import outputs
+from bioreco.cli.outputs import Beside
 from bioreco.data.formats import check_distinct, create, open_image, result_path
 from bioreco.data.frames import Frames
-from bioreco.data.paths import split_dataset
-from bioreco.engine.pictures import central_slices, preview
+from bioreco.data.paths import MARK, split_dataset
+from bioreco.data.writing import Together
+from bioreco.engine.pictures import DEVIATION, central_slices, preview
 from bioreco.engine.predict import Predictor
 from bioreco.errors import UserError, nearest
+from bioreco.metrics.coverage import CONVENTIONS as COVERAGE
 from bioreco.metrics.fidelity import CONVENTIONS, scores
 
 log = logging.getLogger("bioreco")
+
+Array = NDArray[np.float32]
 
 DTYPES = ("float32", "same")
 SHOWN = 2048  # pixels along y and x of a frame that a picture shows at most
@@ -52,7 +59,7 @@ def targets(
     dtype: str,
     overwrite: bool,
     fallback: Path,
-    suffix: str = "_denoised",
+    suffix: str = MARK,
 ) -> list[Path]:
     """Return where each result goes, before any work is done.
 
@@ -105,14 +112,21 @@ def apply(
     dtype: str,
     overwrite: bool,
     note: str,
+    extras: Sequence[Beside],
 ) -> float:
-    """Write the reconstruction of each image; return the seconds it took."""
+    """Write the reconstruction of each image and what is asked for beside it.
+
+    Returns the seconds it took.
+    """
     began = time.monotonic()
     quiet = not sys.stderr.isatty()
-    with tqdm(total=len(images), desc="denoising", disable=quiet, leave=False) as bar:
-        for frames, path in zip(images, paths, strict=True):
-            _reconstruct(predictor, frames, path, dtype, overwrite, note, bar)
-            log.info("Wrote %s", path)
+    total = sum(1 + one.count for one in extras)
+    with tqdm(total=total, desc="denoising", disable=quiet, leave=False) as bar:
+        for frames, path, one in zip(images, paths, extras, strict=True):
+            _reconstruct(predictor, frames, path, dtype, overwrite, note, bar, one)
+            for written in (path, one.std, one.samples):
+                if written is not None:
+                    log.info("Wrote %s", written)
     return time.monotonic() - began
 
 
@@ -124,20 +138,26 @@ def _reconstruct(
     overwrite: bool,
     note: str,
     bar: Any,
+    one: Beside,
 ) -> None:
     kind = result_dtype(frames, dtype)
     said = f"bioreco {__version__}: {note}"
     missing = 0
-    with create(path, frames.image, dtype=kind, overwrite=overwrite, note=said) as writer:
+    run = partial(predictor.run, frames, tick=bar.update)
+    with Together() as group:
+        writer = group.add(create(path, frames.image, dtype=kind, overwrite=overwrite, note=said))
+        deviation, stack = outputs.files(group, frames, one, writer, overwrite=overwrite, note=said)
 
-        def write(
-            frame: int, region: Sequence[slice], values: NDArray[np.float32], _: object
-        ) -> None:
+        def write(frame: int, region: Sequence[slice], values: Array, std: Array | None) -> None:
             nonlocal missing
             missing += int(np.count_nonzero(~np.isfinite(values)))
             frames.write(writer, frame, region, values)
+            if deviation is not None and std is not None:
+                outputs.put_std(deviation, frames, frame, region, std, one.scale)
 
-        predictor.run(frames, write, bar.update)
+        run(write=write)
+        if stack is not None:
+            outputs.draw(run, frames, stack, one.count)
     if missing:
         kept = "as they were" if kind.kind == "f" else "0, or the limits of the type"
         log.warning("%s: %d pixels are NaN or infinite; they are %s in the result.",
@@ -145,16 +165,21 @@ def _reconstruct(
 
 
 def compare(
-    noisy: Sequence[Frames], found: Sequence[Frames], references: Sequence[Frames | None]
+    noisy: Sequence[Frames],
+    found: Sequence[Frames],
+    references: Sequence[Frames | None],
+    std: Sequence[Frames] = (),
 ) -> dict[str, Any]:
     """Return what metrics.json says of results whose truth is known; nothing where none is."""
     test = score(found, references)
     if not test:
         return {}
+    sure = outputs.score(found, std, references)
     return {
-        "test": test,
+        "test": test | sure,
         "baselines": {"input": score(noisy, references)},
-        "conventions": {key: CONVENTIONS[key] for key in test if key in CONVENTIONS},
+        "conventions": {key: CONVENTIONS[key] for key in test if key in CONVENTIONS}
+        | {key: text for key, text in COVERAGE.items() if any(k.startswith(key) for k in sure)},
     }
 
 
@@ -174,18 +199,27 @@ def score(images: Sequence[Frames], references: Sequence[Frames | None]) -> dict
 
 
 def opened(paths: Sequence[Path], like: Sequence[Frames]) -> list[Frames]:
-    """Open results again, seen as the images they were made from."""
+    """Open results again, seen as the images they were made from; none where there are none."""
     return [
         Frames(open_image(path, axes=source.image.axes), source.dims)
-        for path, source in zip(paths, like, strict=True)
+        for path, source in zip(paths, like if paths else (), strict=True)
     ]
 
 
-def show(path: Path, noisy: Frames, result: Frames, clean: Frames | None, *, title: str) -> None:
-    """Draw preview.png: input, result, difference, and the reference where there is one."""
+def show(
+    path: Path,
+    noisy: Frames,
+    result: Frames,
+    clean: Frames | None,
+    *,
+    title: str,
+    std: Sequence[Frames] = (),
+) -> None:
+    """Draw preview.png: input, result, difference, and deviation and reference if there are."""
     panels = [("input", _plane(noisy)), ("result", _plane(result))]
     with np.errstate(invalid="ignore"):  # infinite pixels stay what they are
         panels.append(("difference", panels[0][1] - panels[1][1]))
+    panels += [(DEVIATION, _plane(one)) for one in std[:1]]
     if clean is not None:
         panels.append(("reference", _plane(clean)))
     preview(path, panels, title=title)

@@ -14,6 +14,7 @@ from bioreco.cli.applying import apply, opened, show, targets
 from bioreco.cli.assembly import Trained, restore
 from bioreco.cli.context import Context
 from bioreco.cli.learning import recorded
+from bioreco.cli.outputs import beside, stds, told
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.frames import Frames, choose_dims
 from bioreco.engine import report
@@ -55,6 +56,8 @@ def _infer(
         overwrite=bool(config.overwrite),
         fallback=context.folder / "results",
     )
+    replaced = bool(config.overwrite)
+    extras = beside(config, trained.method, images, results, overwrite=replaced)
     for frames in images:
         _compare_brightness(frames, trained)
     predictor = Predictor(
@@ -72,6 +75,7 @@ def _infer(
         "checkpoint": str(trained.path),
         "steps": trained.step,
         "results": [str(path) for path in results],
+        **told(extras),
     }
     with recorded(context.folder, values, writes=True):
         seconds = apply(
@@ -79,17 +83,20 @@ def _infer(
             images,
             results,
             dtype=str(config.output.dtype),
-            overwrite=bool(config.overwrite),
+            overwrite=replaced,
             note=f"{trained.names} of {trained.path}, {trained.step} steps",
+            extras=extras,
         )
         values |= {"seconds": {"infer": round(seconds, 2)}}
         values |= report.machine(runtime.device, parameters)
-        _show(context.folder, images, results)
+        _show(context.folder, images, results, stds(extras))
 
 
-def _show(folder: Path, images: Sequence[Frames], results: Sequence[Path]) -> None:
-    found = opened(results[:1], images[:1])
-    show(folder / "preview.png", images[0], found[0], None, title="bioreco infer")
+def _show(
+    folder: Path, images: Sequence[Frames], results: Sequence[Path], std: Sequence[Path]
+) -> None:
+    found, sure = opened(results[:1], images[:1]), opened(std[:1], images[:1])
+    show(folder / "preview.png", images[0], found[0], None, title="bioreco infer", std=sure)
 
 
 def _opened(path: str, axes: str | None, trained: Trained) -> Frames:
