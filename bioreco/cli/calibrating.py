@@ -1,4 +1,4 @@
-"""`bioreco evaluate`: does a standard deviation mean what it says?"""
+"""`bioreco evaluate` of a standard deviation: whether it means what it says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bioreco.data.image import Image
 from bioreco.data.paths import MARK, STD, split_dataset
 from bioreco.engine import certainty
 from bioreco.engine.glance import Place
-from bioreco.engine.scoring import FrameScores
+from bioreco.engine.scoring import FrameScores, matched
 from bioreco.errors import UserError, nearest
 from bioreco.metrics.coverage import Calibration
 
@@ -63,6 +63,9 @@ def held(
     if std is None:
         return None
     sure = open_image(std, axes=cfg.axes)
+    if cfg.std is None and not _fits(image, sure):
+        print(f"{std} is of another size than {path} and left aside.")
+        return None
     if reference is not None:
         truth = open_image(reference, axes=cfg.axes)
         return Held(std, reference, "", certainty.against_truth(image, sure, truth))
@@ -157,6 +160,14 @@ def _beside(path: str) -> str | None:
         if file.exists() and (dataset is None or _holds(file, dataset)):
             return str(found)
     return None
+
+
+def _fits(image: Image, std: Image) -> bool:
+    try:
+        matched(image, std)
+    except UserError:
+        return False
+    return True
 
 
 def _holds(file: Path, dataset: str) -> bool:
