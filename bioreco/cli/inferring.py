@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -49,15 +50,10 @@ def _infer(
     trained = restore(path.expanduser(), trust=tuple(config.trust or ()))
     inference: Inference = build(config.inference, "inference")
     images = [_opened(file, axes, trained) for file in find_images(list(config.input))]
-    results = targets(
-        images,
-        output=config.output.path,
-        dtype=str(config.output.dtype),
-        overwrite=bool(config.overwrite),
-        fallback=context.folder / "results",
-    )
-    replaced = bool(config.overwrite)
-    extras = beside(config, trained.method, images, results, overwrite=replaced)
+    kept: Any = {"dtype": str(config.output.dtype), "overwrite": bool(config.overwrite)}
+    fallback = context.folder / "results"
+    results = targets(images, output=config.output.path, fallback=fallback, **kept)
+    extras = beside(config, trained.method, images, results, overwrite=kept["overwrite"])
     for frames in images:
         _compare_brightness(frames, trained)
     predictor = Predictor(
@@ -82,10 +78,9 @@ def _infer(
             predictor,
             images,
             results,
-            dtype=str(config.output.dtype),
-            overwrite=replaced,
             note=f"{trained.names} of {trained.path}, {trained.step} steps",
             extras=extras,
+            **kept,
         )
         values |= {"seconds": {"infer": round(seconds, 2)}}
         values |= report.machine(runtime.device, parameters)
