@@ -152,7 +152,7 @@ def _reconstruct(
             nonlocal missing
             missing += int(np.count_nonzero(~np.isfinite(values)))
             frames.write(writer, frame, region, values)
-            if deviation is not None and std is not None:
+            if deviation is not None:
                 outputs.put_std(deviation, frames, frame, region, std, one.scale)
 
         run(write=write)

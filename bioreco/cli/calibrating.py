@@ -116,7 +116,7 @@ def told(sure: Held | None) -> dict[str, Any]:
     print(tables.text(["", *columns], [["", *[asdict(row)[c] for c in columns]] for row in rows]))
     scores = whole.scores()
     if "std_scale" in scores:
-        print(_advice(scores["std_scale"]))
+        print(_advice(scores["std_scale"], whole.scale_error))
     else:
         print("std_scale can't be told: the noise of the second frame hides the errors.")
     print()
@@ -125,9 +125,10 @@ def told(sure: Held | None) -> dict[str, Any]:
     return {"certainty": said | ({"noise": sure.noise} if sure.noise else {})}
 
 
-def _advice(scale: float) -> str:
+def _advice(scale: float, error: float) -> str:
+    sure = f" ± {error:.2g}" if math.isfinite(error) else ""
     return (
-        f"over all pixels std_scale={scale:.4g}: bioreco infer run=RUN FILE"
+        f"over all pixels std_scale={scale:.4g}{sure}: bioreco infer run=RUN FILE"
         f" output.std_scale={scale:.3g} writes the standard deviation recalibrated"
     )
 

@@ -194,9 +194,16 @@ def files(
 
 
 def put_std(
-    writer: Writer, frames: Frames, frame: int, region: Sequence[slice], std: Array, scale: float
+    writer: Writer,
+    frames: Frames,
+    frame: int,
+    region: Sequence[slice],
+    std: Array | None,
+    scale: float,
 ) -> None:
     """Write a region of a standard deviation; NaN where the pixel itself is missing."""
+    if std is None:
+        raise ValueError("a method that is uncertain returns a standard deviation")
     frames.write(writer, frame, region, np.where(np.isfinite(std), std * F4.type(scale), np.nan))
 
 

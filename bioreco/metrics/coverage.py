@@ -133,6 +133,14 @@ class Calibration:
         square = excess / weight
         return math.sqrt(square) if square > 2 * math.sqrt(2 / weight) else math.nan
 
+    @property
+    def scale_error(self) -> float:
+        """Standard error of the factor from a second frame, for normal errors; else nan."""
+        weight = float(self.moments[1])
+        if not self.noisy or not weight > 0:
+            return math.nan
+        return math.sqrt(2 / weight) / (2 * self.scale())
+
     def rows(self) -> list[Row]:
         """Return the calibration table: up to eight bins of std with as many pixels each."""
         filled = np.flatnonzero(self.count)

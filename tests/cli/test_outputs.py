@@ -267,3 +267,16 @@ def test_a_run_with_a_truth_scores_its_deviation(bioreco):
     Path("outputs").rename("before")
     fine(bioreco("train", "method=sure", *scaled))
     assert metrics(only_run("train"))["test"]["coverage_90"] == pytest.approx(0.9, abs=0.003)
+
+
+def test_data_sets_whose_deviations_are_other_results_are_refused(bioreco):
+    import h5py
+
+    with h5py.File("a.h5", "w") as file:
+        file["raw"], file["raw_std"] = picture(24, 20), picture(24, 20, seed=1)
+    refused(
+        denoise(bioreco, "a.h5:/raw", "a.h5:/raw_std"),
+        f"bioreco denoise: a.h5 and a.h5 would both be written to {Path.cwd()}/"
+        "a_denoised.h5:/raw_std; give them different names or denoise them one by one.",
+    )
+    assert not Path("a_denoised.h5").exists()
