@@ -6,7 +6,8 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,23 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from bioreco import __version__
+from bioreco.cli import outputs
+from bioreco.cli.outputs import Beside
 from bioreco.data.formats import check_distinct, create, open_image, result_path
 from bioreco.data.frames import Frames
-from bioreco.data.paths import split_dataset
-from bioreco.engine.pictures import central_slices, preview
+from bioreco.data.paths import MARK, split_dataset
+from bioreco.data.writing import Together
+from bioreco.engine.pictures import DEVIATION, central_slices, preview
 from bioreco.engine.predict import Predictor
-from bioreco.engine.wiener import Variance
+from bioreco.engine.wiener import noise_variance
 from bioreco.errors import UserError, nearest
+from bioreco.metrics.coverage import CONVENTIONS as COVERAGE
 from bioreco.metrics.fidelity import CONVENTIONS, scores
 from bioreco.metrics.noise import Noise
 
 log = logging.getLogger("bioreco")
+
+Array = NDArray[np.float32]
 
 DTYPES = ("float32", "same")
 SHOWN = 2048  # pixels along y and x of a frame that a picture shows at most
@@ -54,7 +61,7 @@ def targets(
     dtype: str,
     overwrite: bool,
     fallback: Path,
-    suffix: str = "_denoised",
+    suffix: str = MARK,
 ) -> list[Path]:
     """Return where each result goes, before any work is done.
 
@@ -108,79 +115,75 @@ def apply(
     dtype: str,
     overwrite: bool,
     note: str,
+    extras: Sequence[Beside],
 ) -> float:
-    """Write the reconstruction of each image; return the seconds it took.
+    """Write the reconstruction of each image and what is asked for beside it.
 
-    `noise` holds the noise estimated in each image, channel by channel.
+    `noise` holds the noise estimated in each image, channel by channel. Returns the seconds it
+    took.
     """
     began = time.monotonic()
     quiet = not sys.stderr.isatty()
-    with tqdm(total=len(images), desc="denoising", disable=quiet, leave=False) as bar:
-        for frames, path in zip(images, paths, strict=True):
+    total = sum(1 + one.count for one in extras)
+    with tqdm(total=total, desc="denoising", disable=quiet, leave=False) as bar:
+        for frames, path, one in zip(images, paths, extras, strict=True):
             known = noise_variance(noise[frames.image.name])
-            _reconstruct(predictor, frames, path, known, dtype, overwrite, note, bar)
-            log.info("Wrote %s", path)
+            run = partial(predictor.run, frames, tick=bar.update, variance=known)
+            _reconstruct(run, frames, path, dtype, overwrite, note, one)
+            for written in (path, one.std, one.samples):
+                if written is not None:
+                    log.info("Wrote %s", written)
     return time.monotonic() - began
 
 
 def _reconstruct(
-    predictor: Predictor,
+    run: Callable[..., None],
     frames: Frames,
     path: Path,
-    variance: Variance | None,
     dtype: str,
     overwrite: bool,
     note: str,
-    bar: Any,
+    one: Beside,
 ) -> None:
     kind = result_dtype(frames, dtype)
     said = f"bioreco {__version__}: {note}"
     missing = 0
-    with create(path, frames.image, dtype=kind, overwrite=overwrite, note=said) as writer:
+    with Together() as group:
+        writer = group.add(create(path, frames.image, dtype=kind, overwrite=overwrite, note=said))
+        deviation, stack = outputs.files(group, frames, one, writer, overwrite=overwrite, note=said)
 
-        def write(
-            frame: int, region: Sequence[slice], values: NDArray[np.float32], _: object
-        ) -> None:
+        def write(frame: int, region: Sequence[slice], values: Array, std: Array | None) -> None:
             nonlocal missing
             missing += int(np.count_nonzero(~np.isfinite(values)))
             frames.write(writer, frame, region, values)
+            if deviation is not None:
+                outputs.put_std(deviation, frames, frame, region, std, one.scale)
 
-        predictor.run(frames, write, bar.update, variance=variance)
+        run(write=write)
+        if stack is not None:
+            outputs.draw(run, frames, stack, one.count)
     if missing:
         kept = "as they were" if kind.kind == "f" else "0, or the limits of the type"
         log.warning("%s: %d pixels are NaN or infinite; they are %s in the result.",
                     frames.image.name, missing, kept)  # fmt: skip
 
 
-def noise_variance(noise: Sequence[Noise]) -> Variance | None:
-    """Return the variance of the noise at clean grey levels (c, ...); None if it isn't known.
-
-    It is nowhere taken for less than a tenth of its mean, as the estimate in dark parts is poor.
-    """
-    if not all(channel.sigma > 0 for channel in noise):
-        return None
-
-    def variance(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        found = [
-            np.maximum(channel.variance(level), 0.1 * channel.sigma**2)
-            for channel, level in zip(noise, x, strict=True)
-        ]
-        return np.asarray(found, dtype=np.float32)
-
-    return variance
-
-
 def compare(
-    noisy: Sequence[Frames], found: Sequence[Frames], references: Sequence[Frames | None]
+    noisy: Sequence[Frames],
+    found: Sequence[Frames],
+    references: Sequence[Frames | None],
+    std: Sequence[Frames] = (),
 ) -> dict[str, Any]:
     """Return what metrics.json says of results whose truth is known; nothing where none is."""
     test = score(found, references)
     if not test:
         return {}
+    sure = outputs.score(found, std, references)
     return {
-        "test": test,
+        "test": test | sure,
         "baselines": {"input": score(noisy, references)},
-        "conventions": {key: CONVENTIONS[key] for key in test if key in CONVENTIONS},
+        "conventions": {key: CONVENTIONS[key] for key in test if key in CONVENTIONS}
+        | {key: text for key, text in COVERAGE.items() if any(k.startswith(key) for k in sure)},
     }
 
 
@@ -200,18 +203,27 @@ def score(images: Sequence[Frames], references: Sequence[Frames | None]) -> dict
 
 
 def opened(paths: Sequence[Path], like: Sequence[Frames]) -> list[Frames]:
-    """Open results again, seen as the images they were made from."""
+    """Open results again, seen as the images they were made from; none where there are none."""
     return [
         Frames(open_image(path, axes=source.image.axes), source.dims)
-        for path, source in zip(paths, like, strict=True)
+        for path, source in zip(paths, like if paths else (), strict=True)
     ]
 
 
-def show(path: Path, noisy: Frames, result: Frames, clean: Frames | None, *, title: str) -> None:
-    """Draw preview.png: input, result, difference, and the reference where there is one."""
+def show(
+    path: Path,
+    noisy: Frames,
+    result: Frames,
+    clean: Frames | None,
+    *,
+    title: str,
+    std: Sequence[Frames] = (),
+) -> None:
+    """Draw preview.png: input, result, difference, and deviation and reference if there are."""
     panels = [("input", _plane(noisy)), ("result", _plane(result))]
     with np.errstate(invalid="ignore"):  # infinite pixels stay what they are
         panels.append(("difference", panels[0][1] - panels[1][1]))
+    panels += [(DEVIATION, _plane(one)) for one in std[:1]]
     if clean is not None:
         panels.append(("reference", _plane(clean)))
     preview(path, panels, title=title)

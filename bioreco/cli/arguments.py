@@ -33,6 +33,8 @@ PATH_KEYS = {
     "run",
     "reference",
     "measured",
+    "second",
+    "std",
     "checkpoint",
     "output.path",
     "data.root",

@@ -15,6 +15,7 @@ from bioreco.cli.applying import apply, compare, opened, show, targets
 from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
 from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded, tell_noise
+from bioreco.cli.outputs import Beside, beside, stds, told
 from bioreco.cli.training import Values, summary
 from bioreco.data.formats import find_images
 from bioreco.data.frames import Frames
@@ -44,8 +45,9 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
     parts = _data_sets(config)
     images = [frames for part in parts for frames in part.images]
     paths = _targets(config, images, folder, resumed=context.resumed)
-    for part in parts:
-        prepare(config, part)
+    method, *_ = [prepare(config, part).method for part in parts]
+    replaced = bool(config.overwrite) or context.resumed
+    extras = beside(config, method, images, paths, overwrite=replaced)
     noise = look_at_noise(images)
     tell_noise(noise)
     values = names(config, context)
@@ -66,14 +68,15 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
                 mine,
                 heard,
                 dtype=str(config.output.dtype),
-                overwrite=bool(config.overwrite) or context.resumed,
+                overwrite=replaced,
                 note=f"denoise method={values['method']} steps={learned.fitted.step}",
+                extras=extras[done - len(mine) : done],
             )
             values |= _added(values, summary(learned, runtime), seconds)
         if runtime.first:
             references = [clean for part in parts for clean in part.references]
             title = f"bioreco denoise, {values['method']}"
-            values |= _shown(images, references, paths, folder, title=title)
+            values |= _shown(images, references, paths, extras, folder, title=title)
     return losses[0]
 
 
@@ -124,11 +127,13 @@ def _shown(
     images: Sequence[Frames],
     references: Sequence[Frames | None],
     paths: Sequence[Path],
+    extras: Sequence[Beside],
     folder: Path,
     *,
     title: str,
 ) -> Values:
-    found = opened(paths, images)
-    show(folder / "preview.png", images[0], found[0], references[0], title=title)
+    found, std = opened(paths, images), opened(stds(extras), images)
+    show(folder / "preview.png", images[0], found[0], references[0], title=title, std=std)
     log.info("Run: %s", folder)
-    return {"results": [str(path) for path in paths], **compare(images, found, references)}
+    results = {"results": [str(path) for path in paths], **told(extras)}
+    return results | compare(images, found, references, std)

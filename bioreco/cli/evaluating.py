@@ -10,14 +10,17 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco import __version__
-from bioreco.cli import tables
+from bioreco.cli import calibrating, tables
+from bioreco.cli.calibrating import partner
 from bioreco.cli.context import Context
 from bioreco.cli.runs import images_in, read_run
 from bioreco.data.formats import find_images, open_image
+from bioreco.data.paths import MARK, is_beside
 from bioreco.engine import scoring
 from bioreco.engine.glance import name_of
 from bioreco.engine.scoring import FrameScores, Scores
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError
+from bioreco.metrics import coverage
 from bioreco.metrics.fidelity import CONVENTIONS
 
 Record = dict[str, Any]
@@ -25,7 +28,6 @@ Record = dict[str, Any]
 SHOWN = 12  # frames shown one by one at most
 WIDE = 100  # characters of a line
 RUN_FACTS = ("command", "method", "data", "forward", "network", "seed", "steps")
-MARK = "_denoised"  # what a result's name has more than its input's
 
 SEEN = {
     "noise_left": "noise estimated in this image, grey levels",
@@ -62,7 +64,7 @@ def _inputs(given: Any) -> list[str]:
     found: list[str] = []
     for path in named:
         inside = images_in(Path(path)) if Path(path).is_dir() else []
-        found += inside or find_images([path])
+        found += [one for one in inside if not is_beside(Path(one))] or find_images([path])
     return found
 
 
@@ -70,33 +72,19 @@ def _of_files(cfg: DictConfig, paths: Sequence[str]) -> list[Record]:
     records = []
     for path in paths:
         image = open_image(path, axes=cfg.axes)
-        reference = _partner(path, cfg.reference, "reference")
+        reference = partner(path, cfg.reference, "reference")
+        measured = partner(path, cfg.measured, "measured") or _origin(path)
+        sure = calibrating.held(cfg, path, image, reference, measured)
         if reference is not None:
             found = scoring.against(image, open_image(reference, axes=cfg.axes))
-            records.append(_told(f"{path} against {reference}", found, {}))
-            continue
-        measured = _partner(path, cfg.measured, "measured") or _origin(path)
-        original = None if measured is None else open_image(measured, axes=cfg.axes)
-        found = scoring.without(image, original)
-        title = f"{path}, no reference" + (f"; made from {measured}" if measured else "")
-        records.append(_told(title, found, scoring.agreement(image)))
+            record = _told(f"{path} against {reference}", calibrating.joined(found, sure), {})
+        else:
+            original = None if measured is None else open_image(measured, axes=cfg.axes)
+            found = calibrating.joined(scoring.without(image, original), sure)
+            title = f"{path}, no reference" + (f"; made from {measured}" if measured else "")
+            record = _told(title, found, scoring.agreement(image))
+        records.append(record | calibrating.told(sure))
     return records
-
-
-def _partner(path: str, other: str | None, key: str) -> str | None:
-    """Return the file that belongs to a path: the one given, or of that name in the folder."""
-    if other is None or not Path(other).is_dir() or Path(other).suffix == ".zarr":
-        return other
-    candidates = images_in(Path(other))
-    wanted = Path(path).name.split(".")[0].removesuffix(MARK)
-    fits = [c for c in candidates if Path(c).name.split(".")[0].removesuffix(MARK) == wanted]
-    if not fits:
-        names = [Path(c).name for c in candidates]
-        raise UserError(
-            f"there is no {key} for {Path(path).name} in {other}: it should be called "
-            f"{wanted}.*.{nearest(Path(path).name, names)}"
-        )
-    return fits[0]
 
 
 def _origin(path: str) -> str | None:
@@ -185,7 +173,7 @@ def _of_run(cfg: DictConfig) -> list[Record]:
 def _print_conventions(records: Sequence[Record]) -> None:
     """Say how the numbers printed are defined."""
     used = {name for record in records for name in record.get("mean", {})}
-    for name, text in {**CONVENTIONS, **SEEN}.items():
+    for name, text in {**CONVENTIONS, **SEEN, **coverage.CONVENTIONS}.items():
         family = {one for one in used - set(CONVENTIONS) if one.startswith(f"{name}_")}
         if name in used or family:
             print(f"{name}: {text}")

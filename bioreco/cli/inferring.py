@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -14,6 +15,7 @@ from bioreco.cli.applying import apply, opened, show, targets
 from bioreco.cli.assembly import Trained, restore
 from bioreco.cli.context import Context
 from bioreco.cli.learning import look_at_noise, recorded
+from bioreco.cli.outputs import beside, stds, told
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.frames import Frames, choose_dims
 from bioreco.engine import report
@@ -47,13 +49,10 @@ def _infer(
     trained = restore(path.expanduser(), trust=tuple(config.trust or ()))
     inference: Inference = build(config.inference, "inference")
     images = [_opened(file, axes, trained) for file in find_images(list(config.input))]
-    results = targets(
-        images,
-        output=config.output.path,
-        dtype=str(config.output.dtype),
-        overwrite=bool(config.overwrite),
-        fallback=context.folder / "results",
-    )
+    kept: Any = {"dtype": str(config.output.dtype), "overwrite": bool(config.overwrite)}
+    fallback = context.folder / "results"
+    results = targets(images, output=config.output.path, fallback=fallback, **kept)
+    extras = beside(config, trained.method, images, results, overwrite=kept["overwrite"])
     for frames in images:
         _compare_brightness(frames, trained)
     predictor = trained.predictor(runtime, inference)
@@ -64,6 +63,7 @@ def _infer(
         "checkpoint": str(trained.path),
         "steps": trained.step,
         "results": [str(path) for path in results],
+        **told(extras),
     }
     with recorded(context.folder, values, writes=True):
         seconds = apply(
@@ -71,18 +71,20 @@ def _infer(
             images,
             results,
             look_at_noise(images),
-            dtype=str(config.output.dtype),
-            overwrite=bool(config.overwrite),
             note=f"{trained.names} of {trained.path}, {trained.step} steps",
+            extras=extras,
+            **kept,
         )
         values |= {"seconds": {"infer": round(seconds, 2)}}
         values |= report.machine(runtime.device, parameters)
-        _show(context.folder, images, results)
+        _show(context.folder, images, results, stds(extras))
 
 
-def _show(folder: Path, images: Sequence[Frames], results: Sequence[Path]) -> None:
-    found = opened(results[:1], images[:1])
-    show(folder / "preview.png", images[0], found[0], None, title="bioreco infer")
+def _show(
+    folder: Path, images: Sequence[Frames], results: Sequence[Path], std: Sequence[Path]
+) -> None:
+    found, sure = opened(results[:1], images[:1]), opened(std[:1], images[:1])
+    show(folder / "preview.png", images[0], found[0], None, title="bioreco infer", std=sure)
 
 
 def _opened(path: str, axes: str | None, trained: Trained) -> Frames:

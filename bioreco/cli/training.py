@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -12,6 +13,7 @@ from bioreco.build import build
 from bioreco.cli.applying import apply, compare, opened, show, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
+from bioreco.cli.outputs import Beside, beside, stds, told
 from bioreco.data.measurements import Measurements
 from bioreco.engine import report
 from bioreco.engine.runtime import Runtime
@@ -29,6 +31,8 @@ def run(config: DictConfig, context: Context) -> float | None:
         data: Measurements = build(config.data, "data", trusted=trusted, seed=int(config.seed))
         parts = prepare(config, data)
         paths = results(data, folder) if runtime.first else []
+        images = data.images if runtime.first else []
+        extras = beside(config, parts.method, images, paths, overwrite=True, apart=True)
         noise = look_at_noise(data.images)
         tell_noise(noise)
         with recorded(folder, names(config, context), writes=runtime.first) as values:
@@ -36,7 +40,7 @@ def run(config: DictConfig, context: Context) -> float | None:
             if runtime.first:
                 values |= summary(learned, runtime)
                 note = f"method={values['method']}"
-                values |= reconstruct(learned, data, paths, noise, folder, note=note)
+                values |= reconstruct(learned, data, paths, noise, extras, folder, note=note)
         return learned.fitted.validation
     finally:
         runtime.close()
@@ -71,17 +75,17 @@ def reconstruct(
     data: Measurements,
     paths: Sequence[Path],
     noise: Mapping[str, Sequence[Noise]],
+    extras: Sequence[Beside],
     folder: Path,
     *,
     note: str,
 ) -> Values:
     """Write results, scores and the picture of a run; return what metrics.json says of them."""
-    seconds = apply(
-        learned.predictor, data.images, paths, noise, dtype="float32", overwrite=True, note=note
-    )
+    options: Any = {"dtype": "float32", "overwrite": True, "note": note, "extras": extras}
+    seconds = apply(learned.predictor, data.images, paths, noise, **options)
     values: Values = {
         "seconds": {"train": round(learned.fitted.seconds, 2), "infer": round(seconds, 2)}
     }
-    found = opened(paths, data.images)
-    show(folder / "preview.png", data.images[0], found[0], data.references[0], title=note)
-    return values | compare(data.images, found, data.references)
+    found, std = opened(paths, data.images), opened(stds(extras), data.images)
+    show(folder / "preview.png", data.images[0], found[0], data.references[0], title=note, std=std)
+    return values | told(extras) | compare(data.images, found, data.references, std)

@@ -80,7 +80,13 @@ def open_image(path: str | Path, *, axes: str | None = None) -> Image:
 
 
 def create(
-    path: Path, like: Image, *, dtype: np.dtype[Any], overwrite: bool, note: str = ""
+    path: Path,
+    like: Image,
+    *,
+    dtype: np.dtype[Any],
+    overwrite: bool,
+    note: str = "",
+    within: Writer | None = None,
 ) -> Writer:
     """Create the file of a result that has the axes, shape and metadata of an image.
 
@@ -92,6 +98,9 @@ def create(
         The image it was made from.
     note
         One line on how it was made, kept in the file where the format has a place for it.
+    within
+        A result that is being written. If this one goes to the same HDF5 file, it is a data set
+        beside that one and appears with it.
 
     Raises
     ------
@@ -111,20 +120,22 @@ def create(
         raise UserError(f"{file} exists already; say overwrite=true to replace it.")
     dtype = np.dtype(dtype).newbyteorder("=")
     temporary = temporary_name(file)
+    joins = within is not None and within.temporary == temporary
     target = Path(f"{file}:{dataset}") if dataset else file
-    extra = {"overwrite": overwrite} if kind == "hdf5" else {}
+    extra = {"overwrite": overwrite, "joins": joins} if kind == "hdf5" else {}
     folders = [folder for folder in file.parents if not folder.exists()]
     try:
         with disk_told(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             sink: Sink = _room(kind, "create")(temporary, target, like, dtype, note, **extra)
     except BaseException:
-        remove(temporary)
+        if not joins:
+            remove(temporary)
         for folder in folders:
             with suppress(OSError):
                 folder.rmdir()
         raise
-    return Writer(file, temporary, sink, shape=like.shape, dtype=dtype)
+    return Writer(file, temporary, sink, shape=like.shape, dtype=dtype, within=joins)
 
 
 def _room(kind: str, verb: str) -> Callable[..., Any]:

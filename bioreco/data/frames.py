@@ -10,18 +10,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bioreco.data.image import Image
-from bioreco.data.writing import Writer
 from bioreco.errors import UserError
 
 Array = NDArray[np.float32]
 
 VOLUME = 8  # slices from which a stack is treated as a volume
+
+
+class Target(Protocol):
+    """Where regions of a result go: a writer, or a part of one."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type that values are written in."""
+        ...
+
+    def write(self, index: Sequence[slice], values: NDArray[Any]) -> None:
+        """Store one region."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -113,16 +125,16 @@ class Frames:
                 values = values.take(i - part.start, axis=axis + 1)
         return values
 
-    def write(self, writer: Writer, frame: int, region: Sequence[slice], values: Array) -> None:
-        """Write a region of a frame (c, [z,] y, x) in the writer's type.
+    def write(self, target: Target, frame: int, region: Sequence[slice], values: Array) -> None:
+        """Write a region of a frame (c, [z,] y, x) in the target's type.
 
         Whole numbers are rounded and clipped to what the type can hold.
         """
         index = self._index(frame, region)
         order = self._order()
         size = [part.stop - part.start for part in index]
-        ordered = as_type(values, writer.dtype).reshape([size[axis] for axis in order])
-        writer.write(index, ordered.transpose(np.argsort(order)))
+        ordered = as_type(values, target.dtype).reshape([size[axis] for axis in order])
+        target.write(index, ordered.transpose(np.argsort(order)))
 
 
 def mirror(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ from bioreco.data.image import (
     times,
 )
 from bioreco.data.npy import guess_axes
-from bioreco.data.paths import split_dataset
+from bioreco.data.paths import STD, split_dataset
 from bioreco.data.raw import native
 from bioreco.data.units import plain_unit
 from bioreco.errors import UserError, nearest
@@ -111,12 +111,19 @@ def _chosen(path: Path, file: Any, dataset: str | None) -> str:
         )
     images = [name for name, node in there.items() if len(node.shape or ()) >= 2]
     images = [name for name in images if there[name].dtype.kind in "uif"]
+    images = [name for name in images if not _beside(name, there)]
     if len(images) == 1:
         return images[0]
     if not there:
         raise UserError(f"{path.name} holds no data set.")
     example = f"{path.name}:{(images or list(there))[0]}"
     raise UserError(f"{path.name}: say which data set, as in {example}. There are: {shown}.")
+
+
+def _beside(name: str, there: dict[str, Any]) -> bool:
+    """Tell whether a data set only says how sure bioreco is of another one."""
+    result, mark = name.removesuffix(STD), "bioreco"
+    return result != name and result in there and mark in there[name].attrs
 
 
 def _listed(there: dict[str, Any]) -> str:
@@ -174,15 +181,27 @@ def _spacing(attributes: dict[str, Any], axes: str) -> tuple[dict[str, float], d
 
 
 def create_hdf5(
-    temporary: Path, target: Path, like: Image, dtype: np.dtype[Any], note: str, *, overwrite: bool
+    temporary: Path,
+    target: Path,
+    like: Image,
+    dtype: np.dtype[Any],
+    note: str,
+    *,
+    overwrite: bool,
+    joins: bool,
 ) -> Sink:
-    """Lay out an empty data set, beside those that the file has already."""
+    """Lay out an empty data set, beside those that the file has already.
+
+    It joins others in the temporary file, or begins a new one.
+    """
     import h5py
 
     path, dataset = split_dataset(target)
     name = dataset or "/data"
-    if path.exists():
-        shutil.copyfile(path, temporary)
+    if not joins:
+        temporary.unlink(missing_ok=True)
+        if path.exists():
+            shutil.copyfile(path, temporary)
     with h5py.File(temporary, "a") as file:
         if name in file:
             if not overwrite:

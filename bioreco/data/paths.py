@@ -30,6 +30,8 @@ ENDINGS: dict[str, tuple[str, ...]] = {
     "hdf5": (".h5", ".hdf5", ".hdf"),
     "zarr": (".ome.zarr", ".zarr"),
 }
+MARK = "_denoised"  # what a result's name has more than its input's
+STD, SAMPLES = "_std", "_samples"  # and what is written beside it has more than the result's
 _ALL = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
 _READ_ONLY = {".lsm": ".tif", ".stk": ".tif"}
 _DATASET = re.compile(
@@ -125,7 +127,17 @@ def _wanted(path: Path) -> bool:
 
 
 def _ours(path: Path) -> bool:
-    return path.name[: len(path.name) - len(ending(path))].endswith("_denoised")
+    return is_beside(path) or stem(path).endswith(MARK)
+
+
+def is_beside(path: Path) -> bool:
+    """Tell whether a file was written beside a result: its standard deviation, or samples."""
+    return stem(path).endswith((MARK + STD, MARK + SAMPLES))
+
+
+def stem(path: Path) -> str:
+    """Return the name of a path without its known ending."""
+    return path.name[: len(path.name) - len(ending(path))]
 
 
 def _natural(paths: Iterable[Path]) -> list[Path]:
@@ -145,7 +157,7 @@ def result_path(
     *,
     several: bool,
     fallback: Path,
-    suffix: str = "_denoised",
+    suffix: str = MARK,
     dtype: np.dtype[Any] | None = None,
 ) -> Path:
     """Return where the result of one image goes.

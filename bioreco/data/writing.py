@@ -18,7 +18,8 @@ from bioreco.errors import UserError
 class Writer:
     """Writes a result region by region under a temporary name, and renames it at the end.
 
-    A context manager: leaving it after an exception removes what was written.
+    A context manager: leaving it after an exception removes what was written. A result `within`
+    the file of another one appears when that one does.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class Writer:
         *,
         shape: tuple[int, ...],
         dtype: np.dtype[np.generic],
+        within: bool = False,
     ) -> None:
         self.path = target
         self.shape = shape
         self.dtype = dtype
-        self._temporary = temporary
+        self.temporary = temporary
+        self._within = within
         self._sink = sink
 
     def write(self, index: Sequence[slice], values: Array) -> None:
@@ -52,6 +55,22 @@ class Writer:
         with disk_told(self.path):
             self._sink.write(index, values.astype(self.dtype, copy=False))
 
+    def finish(self) -> None:
+        """Complete the file, still under its temporary name."""
+        with disk_told(self.path):
+            self._sink.close()
+
+    def publish(self) -> None:
+        """Give a finished file its name."""
+        if not self._within:
+            with disk_told(self.path):
+                replace(self.temporary, self.path)
+
+    def discard(self) -> None:
+        """Remove what was written and has no name yet."""
+        if not self._within:
+            remove(self.temporary)
+
     def __enter__(self) -> Writer:
         return self
 
@@ -61,16 +80,44 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            remove(self._temporary)
-            return
+        group = Together()
+        group.add(self)
+        group.__exit__(kind, error, trace)
+
+
+class Together:
+    """Results that appear together, when all of them are complete, or not at all."""
+
+    def __init__(self) -> None:
+        self._writers: list[Writer] = []
+
+    def add(self, writer: Writer) -> Writer:
+        """Let a result wait for the others."""
+        self._writers.append(writer)
+        return writer
+
+    def discard(self) -> None:
+        """Remove what has no name yet."""
+        for writer in self._writers:
+            writer.discard()
+
+    def __enter__(self) -> Together:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         try:
-            with disk_told(self.path):
-                self._sink.close()
-                replace(self._temporary, self.path)
-        except BaseException:
-            remove(self._temporary)
-            raise
+            if kind is None:
+                for writer in self._writers:
+                    writer.finish()
+                for writer in reversed(self._writers):
+                    writer.publish()
+        finally:
+            self.discard()
 
 
 @contextmanager

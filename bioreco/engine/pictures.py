@@ -23,6 +23,7 @@ Window = tuple[float, float]
 
 PERCENTILES = (0.5, 99.7)  # of the input, the ends of the grey window
 DIFFERENCE = "difference"  # the panel drawn about zero
+DEVIATION = "standard deviation"  # the panel drawn from zero up
 LARGEST = 1024  # pixels along one side of a drawn panel
 CROP = 64  # pixels along one side of the crop
 WIDTH = 3.4  # inches of one panel
@@ -37,7 +38,7 @@ def preview(path: Path, panels: Sequence[tuple[str, Array]], *, title: str) -> N
         The picture; written under a temporary name and renamed.
     panels : sequence of (name, ndarray (y, x) or (y, x, 3))
         All of one size; the first is the input and decides the grey window. The panel called
-        "difference" is drawn about zero.
+        "difference" is drawn about zero, "standard deviation" from zero up.
     title : str
         Stands above the panels.
     """
@@ -55,11 +56,10 @@ def preview(path: Path, panels: Sequence[tuple[str, Array]], *, title: str) -> N
     FigureCanvasAgg(figure)
     grid = figure.subplots(2, len(panels), squeeze=False, height_ratios=[tall, zoomed])
     for (name, values), whole, crop in zip(panels, grid[0], grid[1], strict=True):
-        ends = _about_zero(values) if name == DIFFERENCE else shown
+        ends, label = _ends(name, values, shown)
         _draw(whole, _reduced(values), ends)
         _draw(crop, values[rows, columns], ends)
         _mark(whole, rows, columns, step=_step(values))
-        label = f"{name} (within ±{ends[1]:.3g})" if name == DIFFERENCE else name
         whole.set_title(label, fontsize=11)
     figure.suptitle(title, fontsize=11, x=0.01, ha="left", wrap=True)
     figure.supxlabel(
@@ -160,6 +160,16 @@ def _mark(axes: Axes, rows: slice, columns: slice, *, step: int) -> None:
     corner = (columns.start / step - 0.5, rows.start / step - 0.5)
     size = (_length(columns) / step, _length(rows) / step)
     axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="#ffb000", linewidth=1.2))
+
+
+def _ends(name: str, values: Array, shown: Window) -> tuple[Window, str]:
+    """Return the grey window of a panel, and what stands above it."""
+    if name not in (DIFFERENCE, DEVIATION):
+        return shown, name
+    low, high = _about_zero(values)
+    if name == DIFFERENCE:
+        return (low, high), f"{name} (within ±{high:.3g})"
+    return (0.0, high), f"{name} (0 to {high:.3g})"
 
 
 def _about_zero(values: Array) -> Window:

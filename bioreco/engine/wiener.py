@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bioreco.metrics.noise import Noise
+
 Array = NDArray[np.float32]
 Variance = Callable[[Array], Array]
 
@@ -24,6 +26,24 @@ TRUNCATE = 2.5
 MARGIN = 1.3  # how much more than noise a residual must show: estimates of both are uncertain
 STEP = 0.1  # size of the change, in standard deviations of the noise
 SMALLEST = 1e-12
+
+
+def noise_variance(noise: Sequence[Noise]) -> Variance | None:
+    """Return the variance of the noise at clean grey levels (c, ...); None if it isn't known.
+
+    It is nowhere taken for less than a tenth of its mean, as the estimate in dark parts is poor.
+    """
+    if not all(channel.sigma > 0 for channel in noise):
+        return None
+
+    def variance(x: Array) -> Array:
+        found = [
+            np.maximum(channel.variance(level), 0.1 * channel.sigma**2)
+            for channel, level in zip(noise, x, strict=True)
+        ]
+        return np.asarray(found, dtype=np.float32)
+
+    return variance
 
 
 def reach(dims: int) -> tuple[int, ...]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bioreco.engine.pictures import busy_crop, central_slices, picture, preview, window
+from bioreco.engine.pictures import DEVIATION, busy_crop, central_slices, picture, preview, window
 
 RNG = np.random.default_rng(0)
 Y = RNG.poisson(20, size=(90, 120)).astype(np.float32)
@@ -98,3 +98,14 @@ def test_central_slices_shows_three_planes():
     assert np.array_equal(shown[:6, 10:], volume[:, :, 4].T)
     assert np.isnan(shown[6:8]).all()
     assert central_slices(volume, stretch=2.5).shape == (6 + 2 + 10, 8 + 2 + 10)
+
+
+def test_a_deviation_is_drawn_from_zero_up(tmp_path):
+    std = np.full((64, 64), 2.0)
+    std[:, :32] = 1.0
+    panels = [("input", Y[:64, :64]), ("result", Y[:64, :64]), (DEVIATION, std)]
+    preview(tmp_path / "p.png", panels, title="")
+    values = read(tmp_path / "p.png")[..., 0]
+    grey = values[: values.shape[0] // 2, 2 * values.shape[1] // 3 :]
+    count = np.bincount(grey.ravel(), minlength=256)
+    assert count[126:129].sum() > 5000  # half of the largest

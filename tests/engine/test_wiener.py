@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy import ndimage
 
-from bioreco.cli.applying import noise_variance
 from bioreco.data.normalisation import Normalisation
 from bioreco.data.synthetic import scene
 from bioreco.engine import wiener
@@ -44,7 +43,7 @@ def blurred(y, run_whole, as_frames, sigma, **inference):
         allowed="turn",
         joint=False,
     )
-    variance = noise_variance([Noise(sigma=sigma, read_noise=sigma)])
+    variance = wiener.noise_variance([Noise(sigma=sigma, read_noise=sigma)])
     plain = run_whole(predictor, as_frames(y))[0, 0]
     return plain, run_whole(predictor, as_frames(y), variance=variance)[0, 0]
 
@@ -122,12 +121,12 @@ def test_counts_keep_their_mean(run_whole, as_frames):
 
 
 def test_unknown_noise_gives_nothing_back():
-    assert noise_variance([Noise(sigma=2.0, read_noise=2.0), Noise()]) is None
-    assert noise_variance([Noise(sigma=0.0, read_noise=0.0)]) is None
+    assert wiener.noise_variance([Noise(sigma=2.0, read_noise=2.0), Noise()]) is None
+    assert wiener.noise_variance([Noise(sigma=0.0, read_noise=0.0)]) is None
 
 
 def test_the_noise_of_dark_parts_is_not_trusted_below_a_tenth():
-    variance = noise_variance([Noise(gain=2.0, offset=100.0, read_noise=0.0, sigma=10.0)])
+    variance = wiener.noise_variance([Noise(gain=2.0, offset=100.0, read_noise=0.0, sigma=10.0)])
     assert variance is not None
     assert variance(np.array([[[0.0, 100.0, 200.0]]])).ravel() == pytest.approx([10, 10, 200])
 
