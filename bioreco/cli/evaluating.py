@@ -10,8 +10,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco import __version__
-from bioreco.cli import calibrating, tables
-from bioreco.cli.calibrating import partner
+from bioreco.cli import covering, tables
+from bioreco.cli.covering import partner
 from bioreco.cli.context import Context
 from bioreco.cli.runs import images_in, read_run
 from bioreco.data.formats import find_images, open_image
@@ -74,16 +74,16 @@ def _of_files(cfg: DictConfig, paths: Sequence[str]) -> list[Record]:
         image = open_image(path, axes=cfg.axes)
         reference = partner(path, cfg.reference, "reference")
         measured = partner(path, cfg.measured, "measured") or _origin(path)
-        sure = calibrating.held(cfg, path, image, reference, measured)
+        sure = covering.held(cfg, path, image, reference, measured)
         if reference is not None:
             found = scoring.against(image, open_image(reference, axes=cfg.axes))
-            record = _told(f"{path} against {reference}", calibrating.joined(found, sure), {})
+            record = _told(f"{path} against {reference}", covering.joined(found, sure), {})
         else:
             original = None if measured is None else open_image(measured, axes=cfg.axes)
-            found = calibrating.joined(scoring.without(image, original), sure)
+            found = covering.joined(scoring.without(image, original), sure)
             title = f"{path}, no reference" + (f"; made from {measured}" if measured else "")
             record = _told(title, found, scoring.agreement(image))
-        records.append(record | calibrating.told(sure))
+        records.append(record | covering.told(sure))
     return records
 
 

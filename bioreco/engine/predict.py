@@ -124,9 +124,7 @@ class Predictor:
         frames = sources["y"]
         deep = self.scale.invert(np.zeros((frames.channels, *[1] * len(frames.shape)), np.float32))
         while True:
-            stride = self.method.stride
-            dims = len(frames.shape) if self._variance is not None else None
-            halo = self.inference.halo(self.method.halo, dims)
+            halo, stride = self._halo(len(frames.shape)), self.method.stride
             size = self._tile or self.inference.size(
                 self.runtime.device, len(frames.shape), halo, stride
             )
@@ -153,6 +151,10 @@ class Predictor:
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 self._shrink(error, tiles, size)
 
+    def _halo(self, dims: int) -> tuple[int, ...] | None:
+        blended = dims if self._variance is not None else None
+        return self.inference.halo(self.method.halo, blended)
+
     def _shrink(self, error: Exception, tiles: Sequence[Tile], size: Sequence[int]) -> None:
         """Halve the tile after an error that says memory ran out; raise any other error again."""
         told = str(error).lower()
@@ -167,6 +169,11 @@ class Predictor:
         torch.cuda.empty_cache()
         used = [min(a, b) for a, b in zip(size, tiles[0].size, strict=True)]
         self._tile = (*used[:-2], *[n // 2 for n in used[-2:]])
+        try:
+            plan((1,) * len(size), self._tile, self._halo(len(size)), self.method.stride)
+        except UserError:
+            smallest = " x ".join(map(str, used[-2:]))
+            raise UserError(f"not enough memory, even for tiles of {smallest} pixels") from error
         log.warning(
             "Not enough memory for tiles of %d x %d pixels; going on with %d x %d.",
             *used[-2:],

@@ -326,7 +326,7 @@ def test_running_out_of_memory_halves_the_tiles_aloud(as_frames, run_whole, capl
 
 
 def test_no_tile_small_enough_is_told(as_frames, run_whole):
-    with pytest.raises(UserError, match="so a tile needs at least"):
+    with pytest.raises(UserError, match="not enough memory, even for tiles of"):
         run_whole(predictor(hungry(most=4), 64), as_frames(image(50, 50)))
 
 
