@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 
 from bioreco import __version__
 from bioreco.cli import covering, tables
-from bioreco.cli.covering import partner
 from bioreco.cli.context import Context
+from bioreco.cli.covering import partner
 from bioreco.cli.runs import images_in, read_run
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.paths import MARK, is_beside
