@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -78,19 +77,18 @@ def learnt(
     elif config.model == "poisson_gaussian":
         model = PoissonGaussian(**known)
     elif config.model == "histogram":
-        model = Histogram(**_options(config.histogram))
+        model = Histogram(**_options(config, "histogram"))
     else:
-        model = Mixture(**_options(config.mixture))
+        model = Mixture(**_options(config, "mixture"))
     model.calibrate(together.y, together.s)
     return model, together
 
 
-def _options(node: DictConfig) -> dict[str, int]:
-    found = {}
-    for key, value in node.items():
+def _options(config: DictConfig, model: str) -> dict[str, int]:
+    found = {str(key): value for key, value in config[model].items()}
+    for key, value in found.items():
         if type(value) is not int:
-            raise UserError(f"{key}={value}: a whole number")
-        found[str(key)] = value
+            raise UserError(f"{model}.{key}={value}: a whole number")
     return found
 
 
@@ -163,7 +161,9 @@ class Reader:
                 " of the same, or the clean image with signal=FILE"
             )
         _check_sizes(places, first)
-        chosen = [places[int(k)] for k in np.unique(np.linspace(0, len(places) - 1, MOST).astype(int))]
+        chosen = [
+            places[int(k)] for k in np.unique(np.linspace(0, len(places) - 1, MOST).astype(int))
+        ]
         return Pairs(*still_pairs(blocks(self._each(chosen), len(chosen)), name))
 
     def against(self, places: Sequence[Place], signal: str) -> Pairs:
@@ -192,5 +192,3 @@ def _check_sizes(places: Sequence[Place], like: Frames) -> None:
                 f"{like.image.name} is {one} pixels, {frames.image.name} {two}: frames of one"
                 " target have one size"
             )
-
-

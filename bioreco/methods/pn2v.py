@@ -131,7 +131,7 @@ class ProbabilisticNoise2Void(Noise2Void):
     def prior(self, y: Tensor) -> Tensor:
         """Return what the network takes each pixel for, (b, c, K, [z,] y, x)."""
         x: Tensor = self.network(y).float()
-        return x.unflatten(1, (y.shape[1], self.prior_samples))
+        return x.view(len(y), y.shape[1], self.prior_samples, *y.shape[2:])
 
     def step(self, batch: Batch) -> Iterator[tuple[str, Losses]]:
         """Maximise the likelihood of the hidden pixels, Eq. (8) of Krull et al."""
@@ -167,9 +167,9 @@ class ProbabilisticNoise2Void(Noise2Void):
         """Learn the noise model from pairs (measurement, blind-spot prediction)."""
         device, dims = batch["y"].device, batch["y"].dim() - 2
         images = [image[None].to(device) for image in self._images] or [batch["y"]]
-        scales = [
-            tuple(v[None].to(device) for v in scale) for scale in self._scales
-        ] or [(batch["shift"], batch["unit"])]
+        scales = [tuple(v[None].to(device) for v in scale) for scale in self._scales] or [
+            (batch["shift"], batch["unit"])
+        ]
         found: list[Tensor] = []
         for number in range(ROUNDS):
             for image, (shift, unit) in zip(images, scales, strict=True):

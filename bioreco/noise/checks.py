@@ -73,8 +73,8 @@ def _check_range(model: NoiseModel, levels: Tensor) -> None:
     outside = (levels < low - slack[0]) | (levels > high + slack[1])
     share = float(outside.double().mean())
     if share > OUTSIDE:
-        first, last = torch.quantile(levels[:: max(1, len(levels) // 10**6)],
-                                     torch.tensor([0.01, 0.99], dtype=levels.dtype)).tolist()  # fmt: skip
+        some = levels[:: max(1, len(levels) // 10**6)]
+        first, last = (float(torch.quantile(some, q)) for q in (0.01, 0.99))
         raise UserError(
             f"the noise model was measured at signals from {low:.4g} to {high:.4g} grey levels, but"
             f" the images have {first:.4g} to {last:.4g}.\n"
@@ -82,9 +82,7 @@ def _check_range(model: NoiseModel, levels: Tensor) -> None:
         )
 
 
-def _check_size(
-    model: NoiseModel, levels: Tensor, noise: Sequence[Sequence[Noise]]
-) -> None:
+def _check_size(model: NoiseModel, levels: Tensor, noise: Sequence[Sequence[Noise]]) -> None:
     found = [
         one.sigma**2 for channels in noise for one in channels
         if one.sigma > 0 and one.sure and not one.shared_axes()

@@ -16,6 +16,7 @@ from bioreco.noise.model import NoiseModel, beyond, normal
 from bioreco.noise.pairs import transfer
 
 PRIOR = 30.0  # pairs that the normal density of each row counts for
+ALIKE = 64  # part of the range within which the noise is taken to change little
 LEAST = 1e-9  # of the density of an even distribution, so that nothing is impossible
 
 
@@ -36,8 +37,8 @@ class Histogram(NoiseModel):
     -----
     Each row sums to one and its mean is its signal: a row that was counted is tilted,
     p(y) exp(theta y), by the little it takes. What interpolation makes of two rows keeps both.
-    Rows seen seldom lean on the normal density of the measured variance. Measurements beyond the
-    range count as at its end.
+    Rows seen seldom lean on their neighbours, and on the normal density of the measured variance,
+    which signals beyond the range have. Measurements beyond the range count as at its end.
 
     """
 
@@ -74,11 +75,9 @@ class Histogram(NoiseModel):
         low, high = low - width, high + width  # so that no row is at the edge
         width = (high - low) / self.bins
         centre = low + width * (torch.arange(self.bins, dtype=torch.float64, device=y.device) + 0.5)
-        row, column = (
-            ((v - low) / width).long().clamp(0, self.bins - 1) for v in (s, y)
-        )
+        row, column = (((v - low) / width).long().clamp(0, self.bins - 1) for v in (s, y))
         counts = torch.bincount(row * self.bins + column, minlength=self.bins**2)
-        counts = counts.view(self.bins, self.bins).double()
+        counts = _pooled(counts.view(self.bins, self.bins).double(), self.bins // ALIKE)
         inside = centre.clamp(curve.low, curve.high)
         prior = normal(centre[None] - centre[:, None], curve.line(inside)[:, None] + width**2 / 12)
         prior = torch.softmax(prior, 1)
@@ -104,11 +103,11 @@ class Histogram(NoiseModel):
         inside, outside = beyond(s, *self.span)
         row, share = self._rows(inside)
         low, width = float(self._range[0]), self.width
-        column = ((y - outside.detach() - low) / width).long().clamp(0, self.bins - 1)
+        column = ((y - low) / width).long().clamp(0, self.bins - 1)
         at = row * self.bins + column
         table = self._table.to(s.dtype).flatten()
-        density = torch.lerp(table[at], table[at + self.bins], share)
-        return density.log()
+        counted = torch.lerp(table[at], table[at + self.bins], share).log()
+        return torch.where(outside == 0, counted, normal(y - s, self.variance(inside.detach())))
 
     def _rows(self, s: Tensor) -> tuple[Tensor, Tensor]:
         """Return the row below a signal, and how far it is on the way to the next."""
@@ -127,6 +126,16 @@ class Histogram(NoiseModel):
     def options(self) -> dict[str, Any]:
         """Return the number of bins."""
         return {"bins": self.bins}
+
+
+def _pooled(counts: Tensor, rows: int) -> Tensor:
+    """Add to each row those within so many rows of it, moved along with their signals."""
+    total = counts.clone()
+    size = len(counts)
+    for k in range(1, rows + 1):
+        total[k:, k:] += counts[: size - k, : size - k]
+        total[: size - k, : size - k] += counts[k:, k:]
+    return total
 
 
 def _tilted(share: Tensor, centre: Tensor) -> Tensor:

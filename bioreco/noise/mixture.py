@@ -74,7 +74,7 @@ class Mixture(NoiseModel):
         self._range.copy_(torch.tensor([curve.low, high, unit, least], dtype=torch.float64))
         y, s = (v.double() for v in balanced(y, s, PAIRS))
         weights = self._start(curve).to(y.device).requires_grad_()
-        optimizer = torch.optim.LBFGS(
+        optimizer: torch.optim.Optimizer = torch.optim.LBFGS(
             [weights], max_iter=ROUNDS, history_size=20, line_search_fn="strong_wolfe"
         )
 
@@ -82,7 +82,7 @@ class Mixture(NoiseModel):
             optimizer.zero_grad()
             with torch.enable_grad():
                 total = -self._log_prob(y, s, weights).mean() + 1e-4 * weights.square().mean()
-            total.backward()
+            torch.autograd.backward(total)
             return total.detach()
 
         optimizer.step(loss)
@@ -112,7 +112,8 @@ class Mixture(NoiseModel):
         powers = torch.stack([t**k for k in range(self.coefficients)])
 
         def polynomial(w: Tensor) -> Tensor:
-            return torch.tensordot(w, powers, 1)
+            found: Tensor = torch.tensordot(w, powers, 1)
+            return found
 
         alpha = torch.log_softmax(polynomial(weights[0]), 0)
         variance = (polynomial(weights[1].exp()) * unit**2).clamp(min=least)

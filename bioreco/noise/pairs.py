@@ -61,7 +61,9 @@ def transfer(y: Tensor, s: Tensor) -> Transfer:
         (a.mean(), (b - a).var(unbiased=len(a) > 1), float(len(a)))
         for a, b in zip(s.tensor_split(bins), y.tensor_split(bins), strict=True)
     ]
-    level, variance, count = (torch.tensor(values, dtype=torch.float64) for values in zip(*parts, strict=True))
+    level, variance, count = (
+        torch.tensor(values, dtype=torch.float64) for values in zip(*parts, strict=True)
+    )
     variance = variance.clamp(min=1e-8)
     slope, height = _line(level, variance, count)
     first, last = round(CLIP * (len(s) - 1)), round((1 - CLIP) * (len(s) - 1))

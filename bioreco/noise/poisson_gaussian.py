@@ -93,7 +93,11 @@ class PoissonGaussian(NoiseModel):
         found = transfer(y, s)
         gain, offset, _ = (g if g is not None else math.nan for g in self._given)
         gain = found.slope if math.isnan(gain) else gain
-        height = float((found.variance - gain * found.level).median()) if self._given[0] else found.height
+        height = (
+            float((found.variance - gain * found.level).median())
+            if self._given[0]
+            else found.height
+        )
         if math.isnan(offset):
             offset = max(found.low, -height / gain) if gain > 0 else found.low
         read = math.sqrt(max(gain * offset + height, 0.0))

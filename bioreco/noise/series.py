@@ -92,17 +92,17 @@ def _check_still(deviation: NDArray[np.float64], steps: NDArray[np.float64], nam
         )
     together = float(np.nansum(deviation**2) / (count - 1) / np.isfinite(deviation[0]).sum())
     alike = max(_likeness(steps, axis) for axis in (-1, -2))
-    if together > DRIFT * between:
-        raise UserError(
-            f"{name}: the frames differ more the further apart they are ({together / between:.1f}"
-            " times the noise between neighbours): the target moves or fades.\n"
-            "Calibration needs frames of a target that stays as it is, or signal=FILE"
-        )
     if alike > ALIKE:
         raise UserError(
             f"{name}: neighbouring pixels change together from frame to frame (correlation"
             f" {alike:.2f}): the target moves, or the camera's pixels share their noise.\n"
             "A noise model is of single pixels of a target that stays as it is"
+        )
+    if together > DRIFT * between:
+        raise UserError(
+            f"{name}: the frames differ more the further apart they are ({together / between:.1f}"
+            " times the noise between neighbours): the target moves or fades.\n"
+            "Calibration needs frames of a target that stays as it is, or signal=FILE"
         )
 
 
