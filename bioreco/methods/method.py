@@ -75,6 +75,8 @@ class Method(nn.Module):
         Whether it knows many reconstructions, which `sample` draws.
     blends
         Whether the measurement is blended in where its result lacks more than noise.
+    outputs
+        The option that says how many channels its network puts out for each that it sees; "": one.
 
     Notes
     -----
@@ -91,6 +93,7 @@ class Method(nn.Module):
     uncertain: bool = False
     posterior: bool = False
     blends: bool = False
+    outputs: str = ""
 
     def prepare(self, facts: Facts) -> None:
         """Look at the measurements before training; what is learnt here belongs in the state.
