@@ -82,13 +82,17 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
 
 
 def check_patch(data: Measurements, method: Method) -> None:
-    """Refuse patches that the network can't halve as often as it wants to."""
+    """Refuse patches that the network can't halve as often as it wants to, or the method can't use.
+
+    Both are told before any work is done.
+    """
     for pixels, step in zip(data.patch, method.stride or (), strict=False):
         if pixels % step:
             raise UserError(
                 f"patches of {' x '.join(map(str, data.patch))} pixels don't fit the network, which"
                 f" needs multiples of {step}: lower network.depth, or change data.patch"
             )
+    method.check(data.patch)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

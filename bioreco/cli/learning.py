@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from bioreco.cli.context import Context
 from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
-from bioreco.data.patches import Patches
+from bioreco.data.patches import AUGMENTATIONS, Patches
 from bioreco.engine import report
 from bioreco.engine.fit import fit
 from bioreco.engine.inference import Inference
@@ -85,12 +85,13 @@ def learn(
         raise UserError(
             "there is nothing to learn from: all pixels have the same value, or none is a number"
         )
+    parts.method.prepare(facts(samples, data, noise))
+    samples.augment = turning(parts)
     extras = {
         "config": parts.config,
         "normalisation": scale.state(),
-        "shape": asdict(parts.shape),
+        "shape": asdict(replace(parts.shape, augment=samples.augment)),
     }
-    parts.method.prepare(facts(samples, data, noise))
     tell_plan(parts, data, runtime)
     fitted = fit(
         parts.method,
@@ -110,7 +111,7 @@ def learn(
         scale,
         runtime,
         inference=parts.inference,
-        allowed=parts.shape.augment,
+        allowed=samples.augment,
         joint=parts.shape.joint,
     )
     return Learned(predictor, fitted, sum(p.numel() for p in parts.method.parameters()))
@@ -126,7 +127,21 @@ def facts(samples: Patches, data: Measurements, noise: dict[str, list[Noise]]) -
         noise=[noise[frames.image.name] for frames in data.images],
         channels=data.inputs,
         dims=data.dims,
+        patch=data.patch,
     )
+
+
+def turning(parts: Parts) -> str:
+    """Return how patches are turned: as the data say, or less where the method can't bear it."""
+    wanted = parts.shape.augment
+    augment = max(wanted, parts.method.augment, key=AUGMENTATIONS.index)
+    if augment != wanted:
+        log.info(
+            "The mask has a direction, so patches are turned less: data.augment=%s instead of %s.",
+            augment,
+            wanted,
+        )
+    return augment
 
 
 def tell_plan(parts: Parts, data: Measurements, runtime: Runtime) -> None:

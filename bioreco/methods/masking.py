@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from functools import reduce
 
 import torch
@@ -93,6 +94,25 @@ def grid(y: Tensor, width: int, phase: Tensor) -> Tensor:
     return chosen.expand_as(y)
 
 
+def spread(spots: Tensor, shape: Tensor) -> Tensor:
+    """Return the pixels that a shape covers when it is put on each of the spots.
+
+    Parameters
+    ----------
+    spots
+        Mask (b, c, [z,] y, x).
+    shape
+        What is covered, around its middle: a mask ([z,] y, x) with odd sides.
+
+    """
+    middle = torch.tensor([n // 2 for n in shape.shape], device=spots.device)
+    where = spots.nonzero()[:, None]
+    at = where[..., 2:] + shape.to(spots.device).nonzero() - middle
+    inside = ((at >= 0) & (at < torch.tensor(spots.shape[2:], device=spots.device))).all(-1)
+    index = torch.cat([where[..., :2].expand(*at.shape[:2], 2), at], -1)[inside]
+    return spots.index_put(tuple(index.T), torch.ones((), dtype=torch.bool, device=spots.device))
+
+
 def fill(y: Tensor, mask: Tensor, how: str, *, radius: int, seeds: Tensor) -> Tensor:
     """Replace the masked pixels by something made of their neighbours, never of themselves.
 
@@ -163,6 +183,36 @@ def interpolate(y: Tensor, mask: Tensor, radius: int = 1) -> Tensor:
         )
     total, weight = around
     return torch.where(mask, total / weight.clamp(min=1e-6), y)
+
+
+def smooth(y: Tensor, mask: Tensor, reach: Sequence[int]) -> Tensor:
+    """Replace the masked pixels by the weighted mean of the others around them.
+
+    The weights are Gaussian, of a standard deviation of half the reach plus half a pixel along
+    each axis, and end a pixel beyond the reach. A pixel that sees no other becomes 0.
+    """
+    seen = torch.stack([y.masked_fill(mask, 0), (~mask).to(y.dtype)]).view(-1, 1, *y.shape[2:])
+    convolve = functional.conv2d if y.dim() == 4 else functional.conv3d
+    for axis, far in enumerate(reach):
+        steps = torch.arange(-far - 1, far + 2, dtype=y.dtype, device=y.device)
+        line = torch.exp(-2 * (steps / (far + 1)) ** 2)
+        kernel = line.view(1, 1, *[len(line) if k == axis else 1 for k in range(len(reach))])
+        pad = [far + 1 if k == axis else 0 for k in range(len(reach))]
+        seen = convolve(seen, kernel, padding=pad)
+    total, weight = seen.view(2, *y.shape)
+    return torch.where(mask, total / weight.clamp(min=1e-6), y)
+
+
+def scatter(y: Tensor, mask: Tensor, seeds: Tensor) -> Tensor:
+    """Replace the masked pixels by random numbers between the least and greatest of the others.
+
+    The range is that of each sample and channel, the numbers are uniform in it.
+    """
+    axes = tuple(range(2, y.dim()))
+    low = y.masked_fill(mask, torch.inf).amin(axes, keepdim=True)
+    high = y.masked_fill(mask, -torch.inf).amax(axes, keepdim=True)
+    u = draws.uniform(seeds, y[0].numel(), stream=1).view_as(y).to(y.dtype)
+    return torch.where(mask, torch.where(low <= high, low + (high - low) * u, 0), y)
 
 
 def masked_mse(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:

@@ -51,6 +51,8 @@ class Facts:
         Channels that the network sees at once.
     dims
         Spatial axes.
+    patch
+        Size of a training patch, ([z,] y, x); nothing if unknown.
 
     """
 
@@ -59,6 +61,7 @@ class Facts:
     noise: Sequence[Sequence[Noise]] = field(default=())
     channels: int = 1
     dims: int = 2
+    patch: tuple[int, ...] = ()
 
 
 class Method(nn.Module):
@@ -95,6 +98,9 @@ class Method(nn.Module):
     blends: bool = False
     outputs: str = ""
 
+    def check(self, patch: Sequence[int]) -> None:
+        """Refuse patches ([z,] y, x) that can't be learnt from, before any work is done."""
+
     def prepare(self, facts: Facts) -> None:
         """Look at the measurements before training; what is learnt here belongs in the state.
 
@@ -123,6 +129,11 @@ class Method(nn.Module):
         return {
             f"{who}/{key}": loss for who, all_ in self.step(batch) for key, loss in all_.items()
         }
+
+    @property
+    def augment(self) -> str:
+        """How patches may be turned at most: "turn", "mirror" or "none"; see `Patches`."""
+        return "turn"
 
     @property
     def halo(self) -> tuple[int, ...] | None:

@@ -88,7 +88,7 @@ def _sharing(noise: Noise) -> str:
     named = f"{', '.join(first)} and {last}" if first else last
     return (
         f"Neighbouring pixels along {named} share noise: n2v and n2s can't remove that part; "
-        "use a blind spot that covers the neighbours (struct_n2v) or repeated exposures (n2n)."
+        "say method=struct_n2v, which hides such neighbours too, or use repeated exposures (n2n)."
     )
 
 

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bioreco.errors import UserError
+from bioreco.errors import UserError, nearest
+from bioreco.networks.blurpool import BlurPool
 
 NORMS = ("none", "batch", "instance")
+POOLS = ("max", "blur")
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _INSTANCE_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
-_MAX_POOL = {2: functional.max_pool2d, 3: functional.max_pool3d}
+_MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _SCALE = {2: (2.0, 2.0), 3: (1.0, 2.0, 2.0)}
 _WINDOW = {2: (2, 2), 3: (1, 2, 2)}
 
@@ -38,6 +40,12 @@ class UNet(nn.Module):
     norm
         "none", "batch", or "instance". Instance normalisation looks at the whole image, so it
         can't be tiled.
+    pool
+        "max": maximum of each cell of 2 x 2 pixels; "blur": maximum at every position, then a
+        binomial blur, then every second pixel, which aliases less.
+    top_skip
+        Whether the features at full resolution skip the poolings too. Without them noise in the
+        input has no short way to the output.
 
     Attributes
     ----------
@@ -49,7 +57,11 @@ class UNet(nn.Module):
     Raises
     ------
     UserError
-        If `dims`, `channels`, `depth` or `norm` is out of range.
+        If `dims`, `channels`, `depth`, `norm` or `pool` is out of range.
+
+    Notes
+    -----
+    ``pool=blur, top_skip=false`` is the network of N2V2 (Hoeck et al., ECCV Workshops 2022).
 
     """
 
@@ -62,6 +74,8 @@ class UNet(nn.Module):
         channels: int = 16,
         depth: int = 2,
         norm: str = "none",
+        pool: str = "max",
+        top_skip: bool = True,
     ) -> None:
         super().__init__()
         if dims not in _CONVOLUTION:
@@ -73,18 +87,24 @@ class UNet(nn.Module):
             )
         if norm not in NORMS:
             raise UserError(f"network.norm={norm}: choose one of {', '.join(NORMS)}")
-        self.dims = dims
+        if pool not in POOLS:
+            raise UserError(
+                f"network.pool={pool}: choose one of {', '.join(POOLS)}." + nearest(pool, POOLS)
+            )
+        self.dims, self.top_skip = dims, top_skip
+        self.pool = BlurPool(dims) if pool == "blur" else _MAX_POOL[dims](_WINDOW[dims])
         width = [channels * 2**level for level in range(depth + 1)]
         self.encoder = nn.ModuleList(
             _block(before, after, dims, norm)
             for before, after in zip([inputs, *width[:-1]], width, strict=True)
         )
+        skips = [bool(level) or top_skip for level in reversed(range(depth))]
         self.decoder = nn.ModuleList(
-            _block(width[level + 1] + width[level], width[level], dims, norm)
-            for level in reversed(range(depth))
+            _block(width[level + 1] + skipped * width[level], width[level], dims, norm)
+            for level, skipped in zip(reversed(range(depth)), skips, strict=True)
         )
         self.head = _CONVOLUTION[dims](channels, outputs, 1)
-        in_plane = _reach(depth)
+        in_plane = _reach(depth, around=int(pool == "blur"))
         self.halo: tuple[int, ...] | None = (in_plane, in_plane)
         self.stride: tuple[int, ...] = (2**depth, 2**depth)
         if dims == 3:
@@ -96,12 +116,13 @@ class UNet(nn.Module):
         """Map (b, inputs, [z,] y, x) to (b, outputs, [z,] y, x)."""
         skips: list[Tensor] = []
         for level, block in enumerate(self.encoder):
-            x = block(_MAX_POOL[self.dims](x, _WINDOW[self.dims]) if level else x)
+            x = block(self.pool(x) if level else x)
             skips.append(x)
         skips.pop()
         for block in self.decoder:
             x = functional.interpolate(x, scale_factor=_SCALE[self.dims])
-            x = block(torch.cat([x, skips.pop()], 1))
+            skip = skips.pop()
+            x = block(torch.cat([x, skip], 1) if skips or self.top_skip else x)
         out: Tensor = self.head(x)
         return out
 
@@ -122,12 +143,13 @@ def _block(before: int, after: int, dims: int, norm: str) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _reach(depth: int) -> int:
+def _reach(depth: int, *, around: int) -> int:
     """Return how far from an output pixel the input can be that changes it, along y or x.
 
     Walks back from the output: each block reaches 2 pixels further at its own resolution, nearest
-    up-sampling reads pixel p // 2, pooling reads pixels 2p and 2p + 1. The position of the pixel
-    within the coarsest cell matters, so the worst one counts.
+    up-sampling reads pixel p // 2, pooling reads pixels 2p and 2p + 1 and on both sides as many
+    more as `around` says. The position of the pixel within the coarsest cell matters, so the worst
+    one counts.
     """
     reach = 0
     for position in range(2**depth):
@@ -136,6 +158,6 @@ def _reach(depth: int) -> int:
             low, high = (low - 2) // 2, (high + 2) // 2
         low, high = low - 2, high + 2
         for _ in range(depth):
-            low, high = 2 * low - 2, 2 * high + 1 + 2
+            low, high = 2 * low - around - 2, 2 * high + 1 + around + 2
         reach = max(reach, position - low, high - position)
     return reach

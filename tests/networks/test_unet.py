@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from bioreco.errors import UserError
+from bioreco.networks.blurpool import BlurPool
 from bioreco.networks.unet import NORMS, UNet
 
+N2V2 = {"pool": "blur", "top_skip": False}
+KINDS = [{}, {"pool": "blur"}, {"top_skip": False}, N2V2]
 NETWORKS = [(2, depth) for depth in range(4)] + [(3, depth) for depth in range(3)]
-tried = pytest.mark.parametrize(("dims", "depth"), NETWORKS)
+tried = pytest.mark.parametrize(
+    ("dims", "depth", "options"),
+    [
+        pytest.param(dims, depth, options, id="-".join([f"{dims}-{depth}", *options]))
+        for dims, depth in NETWORKS
+        for options in (KINDS if depth == 1 else [{}, N2V2])
+    ],
+)
 
 
-def network(dims: int, depth: int, norm: str = "none", channels: int = 2) -> UNet:
+def network(dims: int, depth: int, norm: str = "none", channels: int = 2, **options) -> UNet:
     """Return a network without dead ends, in double precision."""
     torch.manual_seed(depth)
-    net = UNet(1, 1, dims, channels=channels, depth=depth, norm=norm).double().eval()
+    net = UNet(1, 1, dims, channels=channels, depth=depth, norm=norm, **options).double().eval()
     for parameter in net.parameters():  # all positive: no ReLU hides what reaches a pixel
         parameter.data.abs_().add_(0.01)
     return net
@@ -44,8 +56,10 @@ def changed(net: UNet, size: list[int], at: tuple[int, ...]) -> Tensor:
 
 
 @tried
-def test_nothing_outside_the_halo_changes_and_the_halo_is_no_wider_than_it_must_be(dims, depth):
-    net = network(dims, depth)
+def test_nothing_outside_the_halo_changes_and_the_halo_is_no_wider_than_it_must_be(
+    dims, depth, options
+):
+    net = network(dims, depth, **options)
     size = room(net)
     cell = [
         range(n // 2 // s * s, n // 2 // s * s + s) for n, s in zip(size, net.stride, strict=True)
@@ -63,8 +77,8 @@ def test_nothing_outside_the_halo_changes_and_the_halo_is_no_wider_than_it_must_
 
 
 @tried
-def test_shifts_by_the_stride_shift_the_output(dims, depth):
-    net = network(dims, depth)
+def test_shifts_by_the_stride_shift_the_output(dims, depth, options):
+    net = network(dims, depth, **options)
     big = [n + 2 * s for n, s in zip(room(net), net.stride, strict=True)]
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(1, 1, *big, generator=generator, dtype=torch.float64)
@@ -129,6 +143,48 @@ def test_no_path_leads_from_the_input_straight_to_the_output():
     assert (net(torch.ones(1, 1, 8, 8)) == 0).all()
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_blurred_pooling_is_the_maximum_then_a_blur_then_every_second_pixel(dims):
+    x = torch.rand(2, 3, *[4, 10, 12][3 - dims :], dtype=torch.float64)
+    found = BlurPool(dims).double()(x).numpy()
+    padded = np.pad(x.numpy(), [(0, 0)] * dims + [(1, 1), (1, 1)], mode="edge")
+    most = np.maximum.reduce(
+        [padded[..., a : a - 1 or None, b : b - 1 or None] for a in (0, 1) for b in (0, 1)]
+    )
+    for axis in (-1, -2):
+        most = ndimage.convolve1d(most, [0.25, 0.5, 0.25], axis=axis)
+    np.testing.assert_allclose(found, most[..., 1:-1:2, 1:-1:2])
+
+
+def test_blurred_pooling_follows_mirrorings_and_is_never_trained():
+    pool = BlurPool(2)
+    x = torch.rand(1, 2, 8, 6)
+    torch.testing.assert_close(pool(x.flip(-1, -2)), pool(x).flip(-1, -2))
+    assert list(pool.parameters()) == []
+    net = UNet(1, 1, 2, channels=4, depth=2, **N2V2)
+    assert not any("kernel" in name for name in net.state_dict())
+    assert torch.equal(net.pool.kernel, net.pool.kernel.flip(-1))
+
+
+def test_without_the_top_skip_the_features_at_full_resolution_reach_nothing_directly():
+    net = network(2, 2, **N2V2)
+    assert [block[0].in_channels for block in net.decoder] == [8 + 4, 4]
+    assert [block[0].in_channels for block in network(2, 2).decoder] == [8 + 4, 4 + 2]
+    seen = {}
+    net.encoder[0].register_forward_hook(lambda _, __, out: seen.update(top=out))
+    net.encoder[1].register_forward_pre_hook(lambda _, given: (given[0] * 0,))
+    out = net(torch.rand(1, 1, 16, 16, dtype=torch.float64))
+    (gradient,) = torch.autograd.grad(out.sum(), seen["top"], allow_unused=True)
+    assert not gradient.any()
+
+
+def test_less_is_folded_from_fine_patterns_into_coarse_ones():
+    """A pattern just above the new limit of resolution comes through weaker."""
+    fine = torch.cos(0.75 * torch.pi * torch.arange(64.0)).expand(1, 1, 64, 64)
+    plain = torch.nn.functional.max_pool2d(fine, 2)
+    assert BlurPool(2)(fine)[..., 4:-4].std() < 0.4 * plain[..., 4:-4].std()
+
+
 def test_features_double_at_each_level():
     widths = [block[0].out_channels for block in UNet(1, 1, 2, channels=5, depth=3).encoder]
     assert widths == [5, 10, 20, 40]
@@ -149,6 +205,10 @@ def test_features_double_at_each_level():
         (
             {"depth": -1},
             "network.channels=16 network.depth=-1: channels is at least 1, depth is 0 to 6",
+        ),
+        (
+            {"pool": "blurr"},
+            "network.pool=blurr: choose one of max, blur. Did you mean 'blur'?",
         ),
         ({"norm": "bach"}, "network.norm=bach: choose one of none, batch, instance"),
     ],
