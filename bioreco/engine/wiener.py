@@ -29,11 +29,12 @@ SMALLEST = 1e-12
 
 
 def noise_variance(noise: Sequence[Noise]) -> Variance | None:
-    """Return the variance of the noise at clean grey levels (c, ...); None if it isn't known.
+    """Return the variance of the noise at clean grey levels (c, ...).
 
+    None if it isn't known, or if neighbouring pixels share it: the weights take it as independent.
     It is nowhere taken for less than a tenth of its mean, as the estimate in dark parts is poor.
     """
-    if not all(channel.sigma > 0 for channel in noise):
+    if not all(channel.sigma > 0 and not channel.shared_axes() for channel in noise):
         return None
 
     def variance(x: Array) -> Array:

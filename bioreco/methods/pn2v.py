@@ -65,6 +65,7 @@ class ProbabilisticNoise2Void(Noise2Void):
     """
 
     uncertain = True
+    blends = False
     outputs = "prior_samples"
 
     def __init__(

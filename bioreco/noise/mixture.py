@@ -78,12 +78,12 @@ class Mixture(NoiseModel):
             [weights], max_iter=ROUNDS, history_size=20, line_search_fn="strong_wolfe"
         )
 
-        def loss() -> Tensor:
+        def loss() -> float:
             optimizer.zero_grad()
             with torch.enable_grad():
                 total = -self._log_prob(y, s, weights).mean() + 1e-4 * weights.square().mean()
             torch.autograd.backward(total)
-            return total.detach()
+            return float(total)
 
         optimizer.step(loss)
         self._weights.copy_(weights.detach())

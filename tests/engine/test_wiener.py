@@ -123,6 +123,8 @@ def test_counts_keep_their_mean(run_whole, as_frames):
 def test_unknown_noise_gives_nothing_back():
     assert wiener.noise_variance([Noise(sigma=2.0, read_noise=2.0), Noise()]) is None
     assert wiener.noise_variance([Noise(sigma=0.0, read_noise=0.0)]) is None
+    shared = Noise(sigma=2.0, read_noise=2.0, correlation={"X": (0.5, 0.2)})
+    assert wiener.noise_variance([shared]) is None
 
 
 def test_the_noise_of_dark_parts_is_not_trusted_below_a_tenth():
