@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ from bioreco.metrics.fidelity import CONVENTIONS, scores
 log = logging.getLogger("bioreco")
 
 DTYPES = ("float32", "same")
+TRANSDUCTIVE = (
+    "the method learnt from the very references it is scored against; for a fair score apply the"
+    " run to other images (bioreco infer) and evaluate those"
+)
 SHOWN = 2048  # pixels along y and x of a frame that a picture shows at most
 
 
@@ -53,13 +57,15 @@ def targets(
     overwrite: bool,
     fallback: Path,
     suffix: str = "_denoised",
+    beside: Sequence[Mapping[str, Frames]] = (),
 ) -> list[Path]:
     """Return where each result goes, before any work is done.
 
     Raises
     ------
     UserError
-        If a result is there already, or two results would have one name.
+        If a result is there already, two results would have one name, or one would replace a file
+        that an image is seen `beside`.
 
     """
     sources = [frames.image for frames in images]
@@ -75,6 +81,9 @@ def targets(
         for frames in images
     ]
     check_distinct(sources, found)
+    for other in (one.image.path for seen in beside for one in seen.values()):
+        if any(split_dataset(path)[0].resolve() == other.resolve() for path in found):
+            raise UserError(f"{other} is an input, and inputs are never changed.")
     for path in found:
         file, dataset = split_dataset(path)
         if file.exists() and dataset is None and not overwrite:
@@ -105,13 +114,18 @@ def apply(
     dtype: str,
     overwrite: bool,
     note: str,
+    beside: Sequence[Mapping[str, Frames]] = (),
 ) -> float:
-    """Write the reconstruction of each image; return the seconds it took."""
+    """Write the reconstruction of each image; return the seconds it took.
+
+    `beside` is for each image what the method sees beside it, by its name in a batch.
+    """
     began = time.monotonic()
+    together = list(beside) or [{}] * len(images)
     quiet = not sys.stderr.isatty()
     with tqdm(total=len(images), desc="denoising", disable=quiet, leave=False) as bar:
-        for frames, path in zip(images, paths, strict=True):
-            _reconstruct(predictor, frames, path, dtype, overwrite, note, bar)
+        for frames, path, seen in zip(images, paths, together, strict=True):
+            _reconstruct(predictor, frames, path, dtype, overwrite, note, bar, seen)
             log.info("Wrote %s", path)
     return time.monotonic() - began
 
@@ -124,6 +138,7 @@ def _reconstruct(
     overwrite: bool,
     note: str,
     bar: Any,
+    beside: Mapping[str, Frames],
 ) -> None:
     kind = result_dtype(frames, dtype)
     said = f"bioreco {__version__}: {note}"
@@ -137,7 +152,7 @@ def _reconstruct(
             missing += int(np.count_nonzero(~np.isfinite(values)))
             frames.write(writer, frame, region, values)
 
-        predictor.run(frames, write, bar.update)
+        predictor.run(frames, write, bar.update, beside=beside)
     if missing:
         kept = "as they were" if kind.kind == "f" else "0, or the limits of the type"
         log.warning("%s: %d pixels are NaN or infinite; they are %s in the result.",
@@ -145,16 +160,27 @@ def _reconstruct(
 
 
 def compare(
-    noisy: Sequence[Frames], found: Sequence[Frames], references: Sequence[Frames | None]
+    noisy: Sequence[Frames],
+    found: Sequence[Frames],
+    references: Sequence[Frames | None],
+    *,
+    wants: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what metrics.json says of results whose truth is known; nothing where none is."""
+    """Return what metrics.json says of results whose truth is known; nothing where none is.
+
+    `wants` is what the method learnt from beside the measurements.
+    """
     test = score(found, references)
     if not test:
         return {}
+    conventions = {key: CONVENTIONS[key] for key in test if key in CONVENTIONS}
+    if "x" in wants:
+        log.warning("These scores are transductive: %s.", TRANSDUCTIVE)
+        conventions["test"] = f"transductive: {TRANSDUCTIVE}"
     return {
         "test": test,
         "baselines": {"input": score(noisy, references)},
-        "conventions": {key: CONVENTIONS[key] for key in test if key in CONVENTIONS},
+        "conventions": conventions,
     }
 
 

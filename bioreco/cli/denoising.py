@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded,
 from bioreco.cli.training import Values, summary
 from bioreco.data.formats import find_images
 from bioreco.data.frames import Frames
+from bioreco.data.matching import match
 from bioreco.data.measurements import Measurements
+from bioreco.data.pairs import FRAMES
 from bioreco.engine.runtime import Runtime
 from bioreco.errors import UserError
 
@@ -43,7 +45,8 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
     folder = Path(runtime.share(str(context.folder.absolute())))
     parts = _data_sets(config)
     images = [frames for part in parts for frames in part.images]
-    paths = _targets(config, images, folder, resumed=context.resumed)
+    inputs = [seen for part in parts for seen in part.beside(("pair",))]
+    paths = _targets(config, images, inputs, folder, resumed=context.resumed)
     for part in parts:
         prepare(config, part)
     noise = look_at_noise(images)
@@ -56,6 +59,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
             within = folder / "files" / f"{number:03d}" if len(parts) > 1 else folder
             heard = {frames.image.name: noise[frames.image.name] for frames in part.images}
             learned = learn(prepare(config, part), part, within, runtime, heard)
+            wants = learned.predictor.method.wants
             losses.append(learned.fitted.validation)
             mine, done = paths[done : done + len(part.images)], done + len(part.images)
             if not runtime.first:
@@ -67,12 +71,13 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
                 dtype=str(config.output.dtype),
                 overwrite=bool(config.overwrite) or context.resumed,
                 note=f"denoise method={values['method']} steps={learned.fitted.step}",
+                beside=part.beside(wants),
             )
             values |= _added(values, summary(learned, runtime), seconds)
         if runtime.first:
             references = [clean for part in parts for clean in part.references]
             title = f"bioreco denoise, {values['method']}"
-            values |= _shown(images, references, paths, folder, title=title)
+            values |= _shown(images, references, paths, folder, title=title, wants=wants)
     return losses[0]
 
 
@@ -92,11 +97,20 @@ def _data_sets(config: DictConfig) -> list[Measurements]:
                 f"{len(files)} images, but {len(clean)} references: they are matched in order"
             )
         each = [{**one, "reference": [file]} for one, file in zip(each, clean, strict=True)]
+    if node.get("pairs") and node["pairs"] != FRAMES:
+        given = [node["pairs"]] if isinstance(node["pairs"], str) else list(node["pairs"])
+        others = match(files, find_images(given))
+        each = [{**one, "pairs": [file]} for one, file in zip(each, others, strict=True)]
     return [build(one, "data", trusted=trusted, seed=seed) for one in each]
 
 
 def _targets(
-    config: DictConfig, images: Sequence[Frames], folder: Path, *, resumed: bool
+    config: DictConfig,
+    images: Sequence[Frames],
+    beside: Sequence[Mapping[str, Frames]],
+    folder: Path,
+    *,
+    resumed: bool,
 ) -> list[Path]:
     return targets(
         images,
@@ -104,6 +118,7 @@ def _targets(
         dtype=str(config.output.dtype),
         overwrite=bool(config.overwrite) or resumed,
         fallback=folder / "results",
+        beside=beside,
     )
 
 
@@ -126,8 +141,10 @@ def _shown(
     folder: Path,
     *,
     title: str,
+    wants: Sequence[str],
 ) -> Values:
     found = opened(paths, images)
     show(folder / "preview.png", images[0], found[0], references[0], title=title)
     log.info("Run: %s", folder)
-    return {"results": [str(path) for path in paths], **compare(images, found, references)}
+    scores = compare(images, found, references, wants=wants)
+    return {"results": [str(path) for path in paths], **scores}

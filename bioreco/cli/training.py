@@ -69,12 +69,19 @@ def reconstruct(
     learned: Learned, data: Measurements, paths: Sequence[Path], folder: Path, *, note: str
 ) -> Values:
     """Write results, scores and the picture of a run; return what metrics.json says of them."""
+    wants = learned.predictor.method.wants
     seconds = apply(
-        learned.predictor, data.images, paths, dtype="float32", overwrite=True, note=note
+        learned.predictor,
+        data.images,
+        paths,
+        dtype="float32",
+        overwrite=True,
+        note=note,
+        beside=data.beside(wants),
     )
     values: Values = {
         "seconds": {"train": round(learned.fitted.seconds, 2), "infer": round(seconds, 2)}
     }
     found = opened(paths, data.images)
     show(folder / "preview.png", data.images[0], found[0], data.references[0], title=note)
-    return values | compare(data.images, found, data.references)
+    return values | compare(data.images, found, data.references, wants=wants)
