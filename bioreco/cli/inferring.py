@@ -68,14 +68,7 @@ def _infer(
     )
     for frames in images:
         _compare_brightness(frames, trained)
-    predictor = Predictor(
-        trained.method,
-        trained.scale,
-        runtime,
-        inference=inference,
-        allowed=trained.shape.augment,
-        joint=trained.shape.joint,
-    )
+    predictor = _predictor(trained, runtime, inference)
     parameters = sum(p.numel() for p in trained.method.parameters())
     values = {
         "command": context.command,
@@ -97,6 +90,18 @@ def _infer(
         values |= {"seconds": {"infer": round(seconds, 2)}}
         values |= report.machine(runtime.device, parameters)
         _show(context.folder, images, results)
+
+
+def _predictor(trained: Trained, runtime: Runtime, inference: Inference) -> Predictor:
+    shape = trained.shape
+    return Predictor(
+        trained.method,
+        trained.scale,
+        runtime,
+        inference=inference,
+        allowed=shape.augment,
+        joint=shape.joint,
+    )
 
 
 def _beside(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ MOVED = 1.0  # shift in pixels from which a pair is refused
 DRIFTED = 0.3  # and from which it is told
 COARSE = 4  # pixels averaged along y and x before images are compared
 CLEAR = 0.5  # likeness of neighbouring coarse pixels where an image shows something
-UNLIKE = 0.15  # correlation of coarse images that show different things
+UNLIKE = 0.5  # correlation of coarse images that show different things, over that likeness
+CHANCE = 4.0  # standard errors by which means may differ
 
 
 def check(one: Frames, two: Frames) -> None:
@@ -89,7 +91,8 @@ def _check_brightness(names: str, a: Array, b: Array) -> None:
         first, second = (v[both].astype(np.float64) for v in (one, two))
         wide = max(first.std(), second.std())
         narrow = min(first.std(), second.std())
-        apart = abs(first.mean() - second.mean())
+        chance = CHANCE * wide * math.sqrt(2 / len(first))
+        apart = abs(first.mean() - second.mean()) - chance
         if apart > APART * (wide + narrow) / 2 or wide > WIDER * narrow:
             raise UserError(
                 f"{names} differ in brightness: mean {first.mean():.4g} and {second.mean():.4g},"
@@ -125,8 +128,8 @@ def _check_place(names: str, a: Array, b: Array) -> None:
 def _are_unlike(a: Array, b: Array) -> bool:
     """Whether both images show something beyond their noise, and not the same."""
     one, two = (_coarse(v) for v in (a, b))
-    clear = all(_likeness(v[..., 1:], v[..., :-1]) > CLEAR for v in (one, two))
-    return clear and abs(_likeness(one, two)) < UNLIKE
+    signal = min(_likeness(v[..., 1:], v[..., :-1]) for v in (one, two))
+    return signal > CLEAR and _likeness(one, two) < UNLIKE * signal
 
 
 def _coarse(values: Array) -> Array:
