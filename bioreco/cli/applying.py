@@ -18,16 +18,13 @@ from tqdm import tqdm
 from bioreco import __version__
 from bioreco.cli import outputs
 from bioreco.cli.outputs import Beside
-from bioreco.data.formats import check_distinct, create, open_image, result_path
+from bioreco.data.formats import check_distinct, create, result_path
 from bioreco.data.frames import Frames
 from bioreco.data.paths import MARK, split_dataset
 from bioreco.data.writing import Together
-from bioreco.engine.pictures import DEVIATION, central_slices, preview
 from bioreco.engine.predict import Predictor
 from bioreco.engine.wiener import noise_variance
 from bioreco.errors import UserError, nearest
-from bioreco.metrics.coverage import CONVENTIONS as COVERAGE
-from bioreco.metrics.fidelity import CONVENTIONS, scores
 from bioreco.metrics.noise import Noise
 
 log = logging.getLogger("bioreco")
@@ -35,7 +32,6 @@ log = logging.getLogger("bioreco")
 Array = NDArray[np.float32]
 
 DTYPES = ("float32", "same")
-SHOWN = 2048  # pixels along y and x of a frame that a picture shows at most
 
 
 def result_dtype(frames: Frames, wanted: str) -> np.dtype[Any]:
@@ -62,13 +58,15 @@ def targets(
     overwrite: bool,
     fallback: Path,
     suffix: str = MARK,
+    beside: Sequence[Mapping[str, Frames]] = (),
 ) -> list[Path]:
     """Return where each result goes, before any work is done.
 
     Raises
     ------
     UserError
-        If a result is there already, or two results would have one name.
+        If a result is there already, two results would have one name, or one would replace a file
+        that an image is seen `beside`.
 
     """
     sources = [frames.image for frames in images]
@@ -84,6 +82,9 @@ def targets(
         for frames in images
     ]
     check_distinct(sources, found)
+    for other in (one.image.path for seen in beside for one in seen.values()):
+        if any(split_dataset(path)[0].resolve() == other.resolve() for path in found):
+            raise UserError(f"{other} is an input, and inputs are never changed.")
     for path in found:
         file, dataset = split_dataset(path)
         if file.exists() and dataset is None and not overwrite:
@@ -116,19 +117,21 @@ def apply(
     overwrite: bool,
     note: str,
     extras: Sequence[Beside],
+    seen: Sequence[Mapping[str, Frames]] = (),
 ) -> float:
     """Write the reconstruction of each image and what is asked for beside it.
 
-    `noise` holds the noise estimated in each image, channel by channel. Returns the seconds it
-    took.
+    `noise` holds the noise estimated in each image, channel by channel; `seen` is for each image
+    what the method sees beside it, by its name in a batch. Returns the seconds it took.
     """
     began = time.monotonic()
+    together = list(seen) or [{}] * len(images)
     quiet = not sys.stderr.isatty()
     total = sum(1 + one.count for one in extras)
     with tqdm(total=total, desc="denoising", disable=quiet, leave=False) as bar:
-        for frames, path, one in zip(images, paths, extras, strict=True):
+        for frames, path, one, more in zip(images, paths, extras, together, strict=True):
             known = noise_variance(noise[frames.image.name])
-            run = partial(predictor.run, frames, tick=bar.update, variance=known)
+            run = partial(predictor.run, frames, tick=bar.update, variance=known, beside=more)
             _reconstruct(run, frames, path, dtype, overwrite, note, one)
             for written in (path, one.std, one.samples):
                 if written is not None:
@@ -166,81 +169,3 @@ def _reconstruct(
         kept = "as they were" if kind.kind == "f" else "0, or the limits of the type"
         log.warning("%s: %d pixels are NaN or infinite; they are %s in the result.",
                     frames.image.name, missing, kept)  # fmt: skip
-
-
-def compare(
-    noisy: Sequence[Frames],
-    found: Sequence[Frames],
-    references: Sequence[Frames | None],
-    std: Sequence[Frames] = (),
-) -> dict[str, Any]:
-    """Return what metrics.json says of results whose truth is known; nothing where none is."""
-    test = score(found, references)
-    if not test:
-        return {}
-    sure = outputs.score(found, std, references)
-    return {
-        "test": test | sure,
-        "baselines": {"input": score(noisy, references)},
-        "conventions": {key: CONVENTIONS[key] for key in test if key in CONVENTIONS}
-        | {key: text for key, text in COVERAGE.items() if any(k.startswith(key) for k in sure)},
-    }
-
-
-def score(images: Sequence[Frames], references: Sequence[Frames | None]) -> dict[str, float]:
-    """Return the mean scores over all images, frames and channels that have a reference."""
-    found: list[dict[str, float]] = []
-    for image, clean in zip(images, references, strict=True):
-        if clean is None:
-            continue
-        for k in range(len(image)):
-            truth = clean.read(k)
-            if clean.image.dtype == np.uint8:
-                truth = truth.astype(np.uint8)
-            found += [scores(x, t) for x, t in zip(image.read(k), truth, strict=True)]
-    keys = [key for key in (found[0] if found else {}) if all(key in one for one in found)]
-    return {key: float(np.mean([one[key] for one in found])) for key in keys}
-
-
-def opened(paths: Sequence[Path], like: Sequence[Frames]) -> list[Frames]:
-    """Open results again, seen as the images they were made from; none where there are none."""
-    return [
-        Frames(open_image(path, axes=source.image.axes), source.dims)
-        for path, source in zip(paths, like if paths else (), strict=True)
-    ]
-
-
-def show(
-    path: Path,
-    noisy: Frames,
-    result: Frames,
-    clean: Frames | None,
-    *,
-    title: str,
-    std: Sequence[Frames] = (),
-) -> None:
-    """Draw preview.png: input, result, difference, and deviation and reference if there are."""
-    panels = [("input", _plane(noisy)), ("result", _plane(result))]
-    with np.errstate(invalid="ignore"):  # infinite pixels stay what they are
-        panels.append(("difference", panels[0][1] - panels[1][1]))
-    panels += [(DEVIATION, _plane(one)) for one in std[:1]]
-    if clean is not None:
-        panels.append(("reference", _plane(clean)))
-    preview(path, panels, title=title)
-    log.info("Picture: %s", path)
-
-
-def _plane(frames: Frames) -> NDArray[Any]:
-    """Return the middle of the first frame as something to draw."""
-    region = [slice(0, n) for n in frames.shape[:-2]] + [
-        slice(max(0, (n - SHOWN) // 2), min(n, (n + SHOWN) // 2)) for n in frames.shape[-2:]
-    ]
-    values = frames.read(0, region).astype(np.float64)
-    if frames.dims == 3:
-        spacing = frames.image.spacing
-        stretch = spacing.get("Z", 1.0) / spacing.get("Y", 1.0) if spacing.get("Y") else 1.0
-        return central_slices(values[0], stretch=min(max(stretch, 0.2), 5.0))
-    if frames.image.size("S") == 3 and frames.image.size("C") == 1:
-        return np.moveaxis(values, 0, -1)
-    plane: NDArray[Any] = values[0]
-    return plane

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,18 @@ from omegaconf import DictConfig
 
 from bioreco.build import build
 from bioreco.cli import inferring
-from bioreco.cli.applying import apply, compare, opened, show, targets
+from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
 from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.cli.outputs import Beside, beside, stds, told
+from bioreco.cli.showing import compare, opened, show
 from bioreco.cli.training import Values, summary
 from bioreco.data.formats import find_images
 from bioreco.data.frames import Frames
+from bioreco.data.matching import match
 from bioreco.data.measurements import Measurements
+from bioreco.data.pairs import FRAMES
 from bioreco.engine.runtime import Runtime
 from bioreco.errors import UserError
 
@@ -44,7 +47,8 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
     folder = Path(runtime.share(str(context.folder.absolute())))
     parts = _data_sets(config)
     images = [frames for part in parts for frames in part.images]
-    paths = _targets(config, images, folder, resumed=context.resumed)
+    inputs = [seen for part in parts for seen in part.beside(("pair",))]
+    paths = _targets(config, images, inputs, folder, resumed=context.resumed)
     method, *_ = [prepare(config, part).method for part in parts]
     replaced = bool(config.overwrite) or context.resumed
     extras = beside(config, method, images, paths, overwrite=replaced)
@@ -58,6 +62,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
             within = folder / "files" / f"{number:03d}" if len(parts) > 1 else folder
             heard = {frames.image.name: noise[frames.image.name] for frames in part.images}
             learned = learn(prepare(config, part), part, within, runtime, heard)
+            wants = learned.predictor.method.wants
             losses.append(learned.fitted.validation)
             mine, done = paths[done : done + len(part.images)], done + len(part.images)
             if not runtime.first:
@@ -71,12 +76,13 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
                 overwrite=replaced,
                 note=f"denoise method={values['method']} steps={learned.fitted.step}",
                 extras=extras[done - len(mine) : done],
+                seen=part.beside(wants),
             )
             values |= _added(values, summary(learned, runtime), seconds)
         if runtime.first:
             references = [clean for part in parts for clean in part.references]
             title = f"bioreco denoise, {values['method']}"
-            values |= _shown(images, references, paths, extras, folder, title=title)
+            values |= _shown(images, references, paths, extras, folder, title=title, wants=wants)
     return losses[0]
 
 
@@ -96,11 +102,20 @@ def _data_sets(config: DictConfig) -> list[Measurements]:
                 f"{len(files)} images, but {len(clean)} references: they are matched in order"
             )
         each = [{**one, "reference": [file]} for one, file in zip(each, clean, strict=True)]
+    if node.get("pairs") and node["pairs"] != FRAMES:
+        given = [node["pairs"]] if isinstance(node["pairs"], str) else list(node["pairs"])
+        others = match(files, find_images(given))
+        each = [{**one, "pairs": [file]} for one, file in zip(each, others, strict=True)]
     return [build(one, "data", trusted=trusted, seed=seed) for one in each]
 
 
 def _targets(
-    config: DictConfig, images: Sequence[Frames], folder: Path, *, resumed: bool
+    config: DictConfig,
+    images: Sequence[Frames],
+    beside: Sequence[Mapping[str, Frames]],
+    folder: Path,
+    *,
+    resumed: bool,
 ) -> list[Path]:
     return targets(
         images,
@@ -108,6 +123,7 @@ def _targets(
         dtype=str(config.output.dtype),
         overwrite=bool(config.overwrite) or resumed,
         fallback=folder / "results",
+        beside=beside,
     )
 
 
@@ -131,9 +147,10 @@ def _shown(
     folder: Path,
     *,
     title: str,
+    wants: Sequence[str],
 ) -> Values:
     found, std = opened(paths, images), opened(stds(extras), images)
     show(folder / "preview.png", images[0], found[0], references[0], title=title, std=std)
     log.info("Run: %s", folder)
     results = {"results": [str(path) for path in paths], **told(extras)}
-    return results | compare(images, found, references, std)
+    return results | compare(images, found, references, std, wants=wants)

@@ -11,13 +11,15 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
-from bioreco.cli.applying import apply, opened, show, targets
+from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import Trained, restore
 from bioreco.cli.context import Context
 from bioreco.cli.learning import look_at_noise, recorded
 from bioreco.cli.outputs import beside, stds, told
+from bioreco.cli.showing import opened, show
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.frames import Frames, choose_dims
+from bioreco.data.pairs import FRAMES, pairs_of
 from bioreco.engine import report
 from bioreco.engine.inference import Inference
 from bioreco.engine.runtime import Runtime
@@ -33,25 +35,33 @@ def run(config: DictConfig, context: Context) -> None:
     if not config.input:
         raise UserError("which files? bioreco infer run=RUN FILE [FILE ...]")
     runtime = Runtime(str(config.device), str(config.precision))
-    _infer(config, context, runtime, Path(str(config.run)), config.axes)
+    _infer(config, context, runtime, Path(str(config.run)), config.axes, config.pairs)
 
 
 def denoise(config: DictConfig, context: Context) -> None:
     """Do the same for `bioreco denoise FILE run=RUN` or `checkpoint=FILE`."""
     runtime = Runtime(str(config.trainer.device), str(config.trainer.precision))
     path = Path(str(config.run if config.run is not None else config.checkpoint))
-    _infer(config, context, runtime, path, config.data.get("axes"))
+    data = config.data
+    _infer(config, context, runtime, path, data.get("axes"), data.get("pairs"))
 
 
 def _infer(
-    config: DictConfig, context: Context, runtime: Runtime, path: Path, axes: str | None
+    config: DictConfig,
+    context: Context,
+    runtime: Runtime,
+    path: Path,
+    axes: str | None,
+    pairs: Any,
 ) -> None:
     trained = restore(path.expanduser(), trust=tuple(config.trust or ()))
     inference: Inference = build(config.inference, "inference")
-    images = [_opened(file, axes, trained) for file in find_images(list(config.input))]
+    files = find_images(list(config.input))
+    images = [_opened(file, axes, trained) for file in files]
+    seen = _seen(images, files, pairs, axes, trained)
     kept: Any = {"dtype": str(config.output.dtype), "overwrite": bool(config.overwrite)}
     fallback = context.folder / "results"
-    results = targets(images, output=config.output.path, fallback=fallback, **kept)
+    results = targets(images, output=config.output.path, fallback=fallback, beside=seen, **kept)
     extras = beside(config, trained.method, images, results, overwrite=kept["overwrite"])
     for frames in images:
         _compare_brightness(frames, trained)
@@ -73,11 +83,32 @@ def _infer(
             look_at_noise(images),
             note=f"{trained.names} of {trained.path}, {trained.step} steps",
             extras=extras,
+            seen=seen,
             **kept,
         )
         values |= {"seconds": {"infer": round(seconds, 2)}}
         values |= report.machine(runtime.device, parameters)
         _show(context.folder, images, results, stds(extras))
+
+
+def _seen(
+    images: Sequence[Frames], files: Sequence[str], pairs: Any, axes: str | None, trained: Trained
+) -> list[dict[str, Frames]]:
+    """Return the second measurement of each image, for a method that has a use for it."""
+    wanted = "pair" in trained.method.wants
+    if not pairs or pairs == FRAMES:
+        if wanted:
+            log.info(
+                "%s is applied to each image alone; with a second measurement of each"
+                " (pairs=[FILE,...]) it averages over both, which leaves less noise.",
+                trained.names,
+            )
+        return [{} for _ in images]
+    if not wanted:
+        raise UserError(f"{trained.names} has no use for pairs: leave them out")
+    given = [pairs] if isinstance(pairs, str) else list(pairs)
+    others = pairs_of(images, files, find_images(given), lambda file: _opened(file, axes, trained))
+    return [{"pair": other} for other in others]
 
 
 def _show(

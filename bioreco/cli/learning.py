@@ -147,6 +147,8 @@ def turning(parts: Parts) -> str:
 def tell_plan(parts: Parts, data: Measurements, runtime: Runtime) -> None:
     """Say how long training will be, of what and where."""
     options = parts.options
+    if parts.config["data"].get("pairs") and "pair" not in parts.method.wants:
+        log.info("%s has no use for data.pairs.", type(parts.method).__name__)
     if not parts.method.players():
         log.info("%s is not trained.", type(parts.method).__name__)
         return

@@ -10,10 +10,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
-from bioreco.cli.applying import apply, compare, opened, show, targets
+from bioreco.cli.applying import apply, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.cli.outputs import Beside, beside, stds, told
+from bioreco.cli.showing import compare, opened, show
 from bioreco.data.measurements import Measurements
 from bioreco.engine import report
 from bioreco.engine.runtime import Runtime
@@ -81,11 +82,14 @@ def reconstruct(
     note: str,
 ) -> Values:
     """Write results, scores and the picture of a run; return what metrics.json says of them."""
+    wants = learned.predictor.method.wants
     options: Any = {"dtype": "float32", "overwrite": True, "note": note, "extras": extras}
-    seconds = apply(learned.predictor, data.images, paths, noise, **options)
+    seen = data.beside(wants)
+    seconds = apply(learned.predictor, data.images, paths, noise, seen=seen, **options)
     values: Values = {
         "seconds": {"train": round(learned.fitted.seconds, 2), "infer": round(seconds, 2)}
     }
     found, std = opened(paths, data.images), opened(stds(extras), data.images)
     show(folder / "preview.png", data.images[0], found[0], data.references[0], title=note, std=std)
-    return values | told(extras) | compare(data.images, found, data.references, std)
+    scores = compare(data.images, found, data.references, std, wants=wants)
+    return values | told(extras) | scores

@@ -9,6 +9,7 @@ from pathlib import Path
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.frames import Frames, choose_dims
 from bioreco.data.measurements import Measurements
+from bioreco.data.pairs import FRAMES, frame_pairs, pairs_of
 from bioreco.errors import UserError, nearest
 
 log = logging.getLogger("bioreco")
@@ -27,6 +28,10 @@ class Images(Measurements):
         A shipped sample, used where neither `paths` nor `root` is given.
     reference
         Clean images to score against: files, folders or globs, in the order of the images.
+    pairs
+        A second measurement of each image, with noise of its own: files, folders or globs, matched
+        by name (see `match`). Or "frames": the even frames of each series T or I are paired with
+        its odd ones, which holds only if nothing moves from one to the next.
     axes
         One letter for each dimension, to settle what the files leave open, e.g. ZYX.
     dims
@@ -37,7 +42,7 @@ class Images(Measurements):
     Raises
     ------
     UserError
-        If there is nothing to read, or references don't fit.
+        If there is nothing to read, or references or pairs don't fit.
 
     """
 
@@ -49,6 +54,7 @@ class Images(Measurements):
         root: str | None = None,
         sample: str | None = None,
         reference: list[str] | None = None,
+        pairs: list[str] | str | None = None,
         axes: str | None = None,
         dims: int | str = "auto",
         channels: str = "independent",
@@ -63,9 +69,16 @@ class Images(Measurements):
                 _open(path, axes, str(dims)) for path in find_images(_under(reference, root))
             ]
             _check_references(images, references)
+        seconds: list[Frames] = []
+        if pairs == FRAMES:
+            seconds = frame_pairs(images)
+        elif pairs:
+            files = find_images(_under([pairs] if isinstance(pairs, str) else pairs, root))
+            seconds = pairs_of(images, found, files, lambda path: _open(path, axes, str(dims)))
         super().__init__(
-            images, references, channels=channels, patch=patch, augment=augment, seed=seed
-        )
+            images, references, channels=channels, patch=patch, augment=augment, seed=seed,
+            pairs=seconds,
+        )  # fmt: skip
 
 
 def _find(paths: list[str] | None, root: str | None, sample: str | None) -> list[str]:

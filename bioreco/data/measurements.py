@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bioreco.data.blocks import load
 from bioreco.data.frames import Frames
 from bioreco.data.normalisation import Normalisation
+from bioreco.data.pairs import Half
 from bioreco.data.patches import AUGMENTATIONS, Patches, patch_size
 from bioreco.errors import UserError, nearest
 
@@ -23,17 +24,19 @@ Array = NDArray[np.float32]
 class Beside(Frames):
     """Frames with those of other images beside them, as further channels."""
 
-    others: tuple[Frames, ...] = ()
+    together: tuple[Frames, ...] = ()
 
     @property
     def channels(self) -> int:
         """Channels of all of them."""
-        return (1 + len(self.others)) * super().channels
+        return sum(one.channels for one in self.together)
+
+    def __len__(self) -> int:
+        return len(self.together[0])
 
     def read(self, frame: int, region: Sequence[slice] | None = None) -> Array:
         """Read the same region of each."""
-        parts = [super().read(frame, region), *(one.read(frame, region) for one in self.others)]
-        return np.concatenate(parts)
+        return np.concatenate([one.read(frame, region) for one in self.together])
 
 
 class Measurements:
@@ -46,7 +49,8 @@ class Measurements:
     references
         For each of them the clean one, or None.
     pairs
-        For each of them a second measurement of the same, or None; none at all if left out.
+        For each of them a second measurement of the same, or None; none at all if left out. A
+        `Half` of the image itself is learnt from together with the other half.
     channels
         "independent": one network sees one channel at a time; "joint": it sees all of them.
     patch
@@ -148,5 +152,18 @@ class Measurements:
                     f"this method learns from {lacking[0]} (there is none for {image.image.name})"
                 )
             found = tuple(one for one in others if one is not None)
-            together.append(Beside(image.image, image.dims, found))
+            own = next((one.other for one in found if isinstance(one, Half)), image)
+            together.append(Beside(image.image, image.dims, (own, *found)))
         return together
+
+    def beside(self, wants: Sequence[str]) -> list[dict[str, Frames]]:
+        """Return what of the wanted each image is reconstructed with, by its name in a batch.
+
+        The frames of one series are reconstructed one by one.
+        """
+        return [
+            {"pair": pair}
+            if "pair" in wants and pair is not None and not isinstance(pair, Half)
+            else {}
+            for pair in self.pairs
+        ]

@@ -34,7 +34,7 @@ class InMemory:
 
 
 class Synthetic(Measurements):
-    """Seeded simulated images, with their truth as the reference.
+    """Seeded simulated images, each measured twice, with their truth as the reference.
 
     Parameters
     ----------
@@ -91,15 +91,18 @@ class Synthetic(Measurements):
         )
         noise = PoissonGaussian(gain=gain, read=read)
         shape = (size, size) if slices == 1 else (slices, size, size)
-        noisy, clean = [], []
+        noisy, again, clean = [], [], []
         for k in range(count):
             rng = np.random.default_rng([17, seed, k])
             x = peak * scene(shape, rng)
             noisy.append(_frames(f"synthetic_{k}.tif", noise.sample(x, rng)))
+            second = noise.sample(x, np.random.default_rng([19, seed, k]))
+            again.append(_frames(f"synthetic_{k}_again.tif", second))
             clean.append(_frames(f"synthetic_{k}_truth.tif", x))
         super().__init__(
-            noisy, clean, channels="independent", patch=patch, augment=augment, seed=seed
-        )
+            noisy, clean, channels="independent", patch=patch, augment=augment, seed=seed,
+            pairs=again,
+        )  # fmt: skip
 
 
 def scene(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

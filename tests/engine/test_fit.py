@@ -36,8 +36,8 @@ SHORT = {
 class Stopped(Patches):
     """Patches that are interrupted when a certain step asks for them."""
 
-    def __init__(self, *given: Any, step: int | None = None) -> None:
-        super().__init__(*given)
+    def __init__(self, *given: Any, step: int | None = None, **more: Any) -> None:
+        super().__init__(*given, **more)
         self.forbidden = None if step is None else fold(SEED, 2, step * SHORT["batch_size"])
 
     def __getitem__(self, draw):
@@ -52,8 +52,10 @@ SEED = 3
 def samples(dims: int = 2, step: int | None = None) -> Stopped:
     size, patch = ((40, 40), (16, 16)) if dims == 2 else ((6, 24, 24), (4, 16, 16))
     rng = np.random.default_rng(0)
-    blocks = [rng.normal(size=(1, *size)).astype(np.float32) for _ in range(3)]
-    return Stopped(blocks, patch, "turn", step=step)
+    blocks, pair, x = (
+        [rng.normal(size=(1, *size)).astype(np.float32) for _ in range(3)] for _ in range(3)
+    )
+    return Stopped(blocks, patch, "turn", step=step, beside={"pair": pair, "x": x})
 
 
 def configured(name: str, dims: int = 2, *more: str):
