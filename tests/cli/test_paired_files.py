@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 import pytest
 import tifffile
@@ -22,14 +21,16 @@ INFER = ["device=cpu", "inference.augment=false"]
 VOLUME = (10, 40, 48)
 
 
-def halves(*names: str, shape=VOLUME, seed: int = 0, add: float = 0.0) -> np.ndarray:
+def halves(*names: str, shape=VOLUME, seed: int = 0, noise=25, add=0, move=0):
     """Write noisy halves of a tomogram or an image, with voxels of 13.5 Angstrom."""
+    import mrcfile
+
     rng = np.random.default_rng(seed)
     truth = 50 * scene(shape, rng).astype(np.float32)
     for k, name in enumerate(names):
-        values = truth + 25 * rng.standard_normal(shape) + k * add
+        values = np.roll(truth, k * move, -2) + noise * rng.standard_normal(shape) + k * add
         Path(name).parent.mkdir(exist_ok=True)
-        with mrcfile.new(name, values.astype(np.float32)) as file:
+        with mrcfile.new(name, values.astype(np.float32), overwrite=True) as file:
             file.voxel_size = 13.5
             if len(shape) == 3:
                 file.set_volume()
@@ -58,10 +59,10 @@ def read(name: str) -> np.ndarray:
     return open_image(name).read().astype(np.float64)
 
 
-# Seen: error 25 of one half, 17.7 of their mean, 9.2 of the result.
+# Seen: error 25 of one half, 17.8 of their mean, 5.3 of the result.
 def test_a_tomogram_is_denoised_with_its_halves_and_keeps_its_voxels(bioreco):
     truth = halves("tomo_EVN.mrc", "tomo_ODD.mrc")
-    steps = ["trainer.steps=60", "network.channels=4", "data.patch=64", "trainer.ema=0.9"]
+    steps = ["trainer.steps=50", "network.channels=4", "data.patch=32", "trainer.ema=0.9"]
     said = fine(
         bioreco("denoise", "tomo_EVN.mrc", "data.pairs=[tomo_ODD.mrc]", "method=n2n",
                 "-o", "clean.mrc", *QUICK, *steps)
@@ -74,33 +75,33 @@ def test_a_tomogram_is_denoised_with_its_halves_and_keeps_its_voxels(bioreco):
         float(np.sqrt(np.mean((v - truth) ** 2)))
         for v in (read("clean.mrc"), (read("tomo_EVN.mrc") + read("tomo_ODD.mrc")) / 2)
     )
-    assert error < 0.75 * mean
+    assert error < 0.65 * mean
     state = torch.load(only_run("denoise") / "checkpoints/best.pt", weights_only=True)
     assert state["shape"]["dims"] == 3
 
 
 def test_a_run_is_applied_to_pairs_or_aloud_to_one_alone(bioreco):
-    halves("even/a.mrc", "odd/a.mrc", shape=(40, 48))
-    halves("even/b.mrc", "odd/b.mrc", shape=(40, 48), seed=1)
-    fine(bioreco("denoise", "even/a.mrc", "data.pairs=odd/a.mrc", "method=n2n", "-o", "a.mrc",
+    halves("even/p.mrc", "odd/p.mrc", shape=(40, 48))
+    halves("even/q.mrc", "odd/q.mrc", shape=(40, 48), seed=1)
+    fine(bioreco("denoise", "even/p.mrc", "data.pairs=odd/p.mrc", "method=n2n", "-o", "p.mrc",
                  *QUICK))  # fmt: skip
     run = f"run={only_run('denoise')}"
     fine(bioreco("infer", run, "even/", "pairs=[odd/]", "-o", "both/", *INFER))
-    assert np.array_equal(read("both/a_denoised.mrc"), read("a.mrc"))
+    assert np.array_equal(read("both/p_denoised.mrc"), read("p.mrc"))
     for half in ("even", "odd"):
-        said = fine(bioreco("infer", run, f"{half}/b.mrc", "-o", f"{half}.mrc", *INFER))
+        said = fine(bioreco("infer", run, f"{half}/q.mrc", "-o", f"{half}.mrc", *INFER))
         assert "Noise2Noise is applied to each image alone" in said.out
     mean = (read("even.mrc") + read("odd.mrc")) / 2
-    np.testing.assert_allclose(read("both/b_denoised.mrc"), mean, atol=1e-3)
+    np.testing.assert_allclose(read("both/q_denoised.mrc"), mean, atol=1e-3)
     more = ["trainer.device=cpu", "inference.augment=false", "-o", "again.mrc"]
-    fine(bioreco("denoise", "even/b.mrc", run, "data.pairs=[odd/b.mrc]", *more))
-    assert np.array_equal(read("again.mrc"), read("both/b_denoised.mrc"))
-    said = bioreco("infer", run, "even/a.mrc", "pairs=[odd/b.mrc]", *INFER)
+    fine(bioreco("denoise", "even/q.mrc", run, "data.pairs=[odd/q.mrc]", *more))
+    assert np.array_equal(read("again.mrc"), read("both/q_denoised.mrc"))
+    said = bioreco("infer", run, "even/p.mrc", "pairs=[odd/q.mrc]", *INFER)
     assert (said.status, len(said.err.splitlines())) == (2, 1)
-    assert "even/a.mrc has no partner among the pairs" in said.err
-    said = bioreco("infer", run, "even/a.mrc", "pairs=[odd/a.mrc]", "-o", "odd/a.mrc",
+    assert "even/p.mrc has no partner among the pairs" in said.err
+    said = bioreco("infer", run, "even/p.mrc", "pairs=[odd/p.mrc]", "-o", "odd/p.mrc",
                    "overwrite=true", *INFER)  # fmt: skip
-    assert said.err == "bioreco infer: odd/a.mrc is an input, and inputs are never changed.\n"
+    assert said.err == "bioreco infer: odd/p.mrc is an input, and inputs are never changed.\n"
 
 
 def test_each_file_may_have_its_own_model(bioreco):
@@ -181,7 +182,7 @@ def test_pairs_that_a_method_has_no_use_for_are_told(bioreco):
         (["data.pairs=[nowhere.mrc]"], "There is no file nowhere.mrc."),
         (["data.pairs=[c/a_1.mrc]"], "a_1.mrc is 40 x 48 (YX), its pair a_1.mrc 40 x 40 (YX)"),
         (["data.pairs=[d/a_2.mrc]"], "a_1.mrc and a_2.mrc differ in brightness: mean"),
-        (["data.pairs=[e/a_2.mrc]"], "a_1.mrc and a_2.mrc are shifted by 4.0, -0.0 pixels (y, x)"),
+        (["data.pairs=[e/a_2.mrc]"], "a_1.mrc and a_2.mrc are shifted by 4.1, -0.1 pixels (y, x)"),
         (["data.pairs=[f/a_2.mrc]"], "a_1.mrc and a_2.mrc hold the same pixels"),
         (["data.pairs=frames"], "a_1.mrc has axes YX and is no series of frames"),
         (["data.pairs=3"], "data.pairs=3 is not"),
@@ -192,18 +193,12 @@ def test_pairs_that_a_method_has_no_use_for_are_told(bioreco):
 )  # fmt: skip
 def test_what_is_no_pair_is_refused_and_leaves_nothing(bioreco, more, text):
     shape = (40, 48)
-    halves("a_1.mrc", "a_2.mrc", "a_0.mrc", shape=shape)
+    halves("a_1.mrc", "a_2.mrc", "a_0.mrc", shape=shape, noise=3)
     halves("x.mrc", "b_2.mrc", shape=shape, seed=1)
     halves("x.mrc", "c/a_1.mrc", shape=(40, 40))
-    halves("x.mrc", "d/a_2.mrc", shape=shape, add=60)
-    Path("e").mkdir()
+    halves("x.mrc", "d/a_2.mrc", shape=shape, noise=3, add=60)
+    halves("x.mrc", "e/a_2.mrc", shape=shape, noise=3, move=4)
     Path("f").mkdir()
-    rng = np.random.default_rng(0)
-    truth = 50 * scene((80, 96), rng)
-    for name, move in (("a_1.mrc", 0), ("e/a_2.mrc", 4)):
-        values = (np.roll(truth, move, 0) + 3 * rng.standard_normal(truth.shape))[:40, :48]
-        with mrcfile.new(name, values.astype(np.float32), overwrite=True):
-            pass
     Path("f/a_2.mrc").write_bytes(Path("a_1.mrc").read_bytes())
     said = bioreco("denoise", "a_1.mrc", "method=n2n", *more, *QUICK)
     refused(said, f"bioreco denoise: {text}")

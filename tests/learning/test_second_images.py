@@ -65,7 +65,7 @@ def best_gaussian(y: np.ndarray, truth: np.ndarray) -> float:
     return max(psnr(ndimage.gaussian_filter(y, s), truth) for s in np.arange(0.5, 3, 0.1))
 
 
-# Seen on one thread: noisy 15.8 dB, best Gaussian filter of the mean of both 24.3, n2n 26.3, n2v 20.9.
+# Seen: noisy 15.8 dB, best Gaussian filter of the mean of both 24.3, n2n 26.3, n2v 20.9.
 def test_noise_that_neighbours_share_is_removed_as_no_blind_spot_can(tmp_path):
     truth, y, pair = measured(128, 128)
     n2n = psnr(learnt(Noise2Noise, y, pair, tmp_path / "n2n", 100), truth)
