@@ -15,6 +15,7 @@ from bioreco.cli.applying import apply, compare, opened, show, targets
 from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
 from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded, tell_noise
+from bioreco.cli.scored import Found, score, scored
 from bioreco.cli.training import Values, summary
 from bioreco.data.formats import find_images
 from bioreco.data.frames import Frames
@@ -51,6 +52,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
     values = names(config, context)
     with recorded(folder, values, writes=runtime.first):
         losses: list[float | None] = []
+        found: list[Found] = []
         done = 0
         for number, part in enumerate(parts):
             within = folder / "files" / f"{number:03d}" if len(parts) > 1 else folder
@@ -69,10 +71,12 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
                 note=f"denoise method={values['method']} steps={learned.fitted.step}",
             )
             values |= _added(values, summary(learned, runtime), seconds)
+            found.append(score(learned.predictor, part, heard))
         if runtime.first:
             references = [clean for part in parts for clean in part.references]
             title = f"bioreco denoise, {values['method']}"
             values |= _shown(images, references, paths, folder, title=title)
+            values |= scored(found, values)
     return losses[0]
 
 

@@ -12,6 +12,7 @@ from bioreco.build import build
 from bioreco.cli.applying import apply, compare, opened, show, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
+from bioreco.cli.scored import Noises, score, scored
 from bioreco.data.measurements import Measurements
 from bioreco.engine import report
 from bioreco.engine.runtime import Runtime
@@ -35,7 +36,7 @@ def run(config: DictConfig, context: Context) -> float | None:
             if runtime.first:
                 values |= summary(learned, runtime)
                 note = f"method={values['method']}"
-                values |= reconstruct(learned, data, paths, folder, note=note)
+                values |= reconstruct(learned, data, paths, folder, noise, note)
         return learned.fitted.validation
     finally:
         runtime.close()
@@ -66,7 +67,12 @@ def summary(learned: Learned, runtime: Runtime) -> Values:
 
 
 def reconstruct(
-    learned: Learned, data: Measurements, paths: Sequence[Path], folder: Path, *, note: str
+    learned: Learned,
+    data: Measurements,
+    paths: Sequence[Path],
+    folder: Path,
+    noise: Noises,
+    note: str,
 ) -> Values:
     """Write results, scores and the picture of a run; return what metrics.json says of them."""
     seconds = apply(
@@ -77,4 +83,5 @@ def reconstruct(
     }
     found = opened(paths, data.images)
     show(folder / "preview.png", data.images[0], found[0], data.references[0], title=note)
-    return values | compare(data.images, found, data.references)
+    values |= compare(data.images, found, data.references)
+    return values | scored([score(learned.predictor, data, noise)], values)
