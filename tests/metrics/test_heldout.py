@@ -91,6 +91,18 @@ def test_the_held_out_error_is_the_true_one_in_the_mean(kind, denoise, width):
     assert abs(off) < 0.015
 
 
+@pytest.mark.parametrize("dose", [0.9, 0.99])
+def test_a_curved_denoiser_of_few_counts_is_scored_right(dose):
+    """The covariance of y and y**2 / 10 is 0.3 at one count; by a variance of the signal 0.2."""
+    rng = np.random.default_rng(7)
+    known = Noise(gain=1.0, read_noise=0.5, sigma=np.sqrt(1.25), level=1.0)
+    y = rng.poisson(1.0, (400, 400)) + 0.5 * rng.standard_normal((400, 400))
+    parts, variance = split(y, known, dose=dose, folds=4, rng=rng)
+    results = parts.seen**2 / 10
+    found, true = error(y, results, parts.kept, variance), np.mean((results - 1) ** 2)
+    assert found == pytest.approx(true, abs=0.05)
+
+
 def test_it_spreads_less_than_the_plain_difference():
     plain, found = [], []
     for seed in range(8):
