@@ -70,6 +70,8 @@ def _notes(runs: Sequence[Run], scores: Sequence[str]) -> list[str]:
     notes = [f"{name}: {defined[name]}" for name in scores if name in defined]
     if not scores:
         notes.append("No run was scored: none had a reference.")
+    if "heldout_error" in scores:
+        notes.append("entries without a psnr are ranked by heldout_error, the least first")
     return ["mean ± standard deviation over runs that differ in the seed alone", *notes]
 
 

@@ -16,6 +16,7 @@ from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
 from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.cli.outputs import Beside, beside, stds, told
+from bioreco.cli.scored import Found, score, scored
 from bioreco.cli.showing import compare, opened, show
 from bioreco.cli.training import Values, summary
 from bioreco.data.formats import find_images
@@ -57,6 +58,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
     values = names(config, context)
     with recorded(folder, values, writes=runtime.first):
         losses: list[float | None] = []
+        found: list[Found] = []
         done = 0
         for number, part in enumerate(parts):
             within = folder / "files" / f"{number:03d}" if len(parts) > 1 else folder
@@ -79,10 +81,12 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
                 seen=part.beside(wants),
             )
             values |= _added(values, summary(learned, runtime), seconds)
+            found.append(score(learned.predictor, part, heard))
         if runtime.first:
             references = [clean for part in parts for clean in part.references]
             title = f"bioreco denoise, {values['method']}"
             values |= _shown(images, references, paths, extras, folder, title=title, wants=wants)
+            values |= scored(found, values)
     return losses[0]
 
 

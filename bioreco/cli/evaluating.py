@@ -13,7 +13,7 @@ from bioreco import __version__
 from bioreco.cli import covering, tables
 from bioreco.cli.context import Context
 from bioreco.cli.covering import partner
-from bioreco.cli.runs import images_in, read_run
+from bioreco.cli.runs import Run, images_in, read_run
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.paths import MARK, is_beside
 from bioreco.engine import scoring
@@ -154,12 +154,15 @@ def _of_run(cfg: DictConfig) -> list[Record]:
         titles = {"test": "result"}
         rows = [_row(titles.get(name, name), found[name], columns) for name in names]
         print(tables.text(["", *columns], rows))
+    score = _score_of(run)
     for key, text in dict(run.metrics.get("conventions") or {}).items():
         print(f"{key}: {text}")
     print()
     records: list[Record] = []
     if found:
-        records.append({"title": str(run.folder), "status": run.status, **found})
+        records.append({"title": str(run.folder), "status": run.status, **found, **score})
+    elif score:
+        records.append({"title": str(run.folder), "status": run.status, **score})
     if cfg.reference is not None:
         results = images_in(run.folder / "results")
         if not results:
@@ -168,6 +171,31 @@ def _of_run(cfg: DictConfig) -> list[Record]:
     elif not found:
         print("This run was not scored: it had no reference. Give one with reference=FILE.")
     return records
+
+
+def _score_of(run: Run) -> Record:
+    """Print the score without a truth of a run, worked out now if the run left none."""
+    kept = run.metrics.get("score")
+    conventions: Mapping[str, str] = {}
+    if kept is None and run.status == "finished":
+        from bioreco.cli.rescoring import rescore
+
+        try:
+            made = rescore(run)
+        except UserError as error:
+            print(f"no score without a truth: {error}")
+            return {}
+        kept, conventions = made["score"], dict(made.get("conventions") or {})
+    numbers = {key: v for key, v in dict(kept or {}).items() if isinstance(v, float)}
+    if not numbers:
+        reason = dict(kept or {}).get("absent", "the run is not finished")
+        print(f"no score without a truth: {reason}")
+        return {}
+    print(tables.text(["without a truth", ""], [[name, numbers[name]] for name in numbers]))
+    for key, text in {**conventions, **SEEN}.items():
+        if key in conventions or any(name.startswith(key) for name in numbers):
+            print(f"{key}: {text}")
+    return {"score": numbers}
 
 
 def _print_conventions(records: Sequence[Record]) -> None:

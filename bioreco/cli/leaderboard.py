@@ -15,6 +15,7 @@ from bioreco.cli.runs import Run
 from bioreco.cli.tables import Cell, spread
 
 FIRST = ("psnr", "ssim", "nrmse", "si_psnr", "psnr_255")  # scores shown first
+HELD_OUT = ("psnr_heldout", "heldout_error")  # scores without a truth, shown last
 SAME = {"seed", "trust", "hydra", "output", "overwrite"}  # options that don't make another entry
 ENOUGH = 3  # options shown at most to tell apart what was not typed
 SECONDS = "train_seconds"
@@ -68,7 +69,7 @@ class Entry:
 
 
 def entries(runs: Sequence[Run]) -> list[Entry]:
-    """Return the ranking, best first; entries without a PSNR come last.
+    """Return the ranking: best PSNR first, then least held-out error, then those with neither.
 
     Baselines take part where all runs are of one kind of data.
     """
@@ -96,10 +97,13 @@ def score_names(found: Sequence[Entry]) -> list[str]:
         for run in entry.runs
         for name in run.scores(entry.baseline or "test")
     }
-    return [name for name in FIRST if name in names] + [n for n in names if n not in FIRST]
+    usual = [name for name in FIRST if name in names] + [n for n in names if n not in FIRST]
+    return usual + [name for name in HELD_OUT if any(entry.values(name) for entry in found)]
 
 
 def _score(run: Run, of: str, name: str) -> float | None:
+    if name in HELD_OUT:
+        return run.scores("score").get(name) if of == "test" else None
     if name != SECONDS:
         return run.scores(of).get(name)
     seconds = run.metrics.get("seconds") if of == "test" else None
@@ -107,9 +111,11 @@ def _score(run: Run, of: str, name: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _rank(entry: Entry) -> tuple[bool, float]:
-    psnr = entry.mean("psnr")
-    return (True, 0.0) if psnr is None else (False, -psnr)
+def _rank(entry: Entry) -> tuple[int, float]:
+    psnr, error = entry.mean("psnr"), entry.mean("heldout_error")
+    if psnr is not None:
+        return 0, -psnr
+    return (2, 0.0) if error is None else (1, error)
 
 
 def _settings(run: Run) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from bioreco.build import build
 from bioreco.cli.assembly import Shape, assemble, check_patch, plain
 from bioreco.cli.context import Context
+from bioreco.cli.scored import judge
 from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
@@ -93,6 +94,14 @@ def learn(
         "shape": asdict(replace(parts.shape, augment=samples.augment)),
     }
     tell_plan(parts, data, runtime)
+    predictor = Predictor(
+        parts.method,
+        scale,
+        runtime,
+        inference=parts.inference,
+        allowed=samples.augment,
+        joint=parts.shape.joint,
+    )
     fitted = fit(
         parts.method,
         samples,
@@ -103,17 +112,10 @@ def learn(
         seed=parts.seed,
         extras=extras,
         floor=noise_floor(noise, scale),
+        judge=judge(predictor, data, noise) if parts.options.select == "heldout" else None,
     )
     if parts.method.players():
         log.info("Trained for %d steps in %.0f s.", fitted.step, fitted.seconds)
-    predictor = Predictor(
-        parts.method,
-        scale,
-        runtime,
-        inference=parts.inference,
-        allowed=samples.augment,
-        joint=parts.shape.joint,
-    )
     return Learned(predictor, fitted, sum(p.numel() for p in parts.method.parameters()))
 
 

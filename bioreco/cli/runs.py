@@ -53,8 +53,8 @@ class Run:
         return "unfinished"
 
     def scores(self, name: str = "test") -> dict[str, float]:
-        """Return the scores of the result, or of a baseline."""
-        among = self.metrics if name == "test" else self.metrics.get("baselines", {})
+        """Return the scores of the result ("test", without a truth "score"), or of a baseline."""
+        among = self.metrics if name in ("test", "score") else self.metrics.get("baselines", {})
         found = among.get(name) if isinstance(among, dict) else None
         if not isinstance(found, dict):
             return {}
@@ -108,6 +108,14 @@ def find_runs(inputs: Sequence[str]) -> list[Run]:
         for folder in inside:
             found.setdefault(os.path.realpath(folder), folder)
     return [read_run(folder) for folder in found.values()]
+
+
+def started_in(folder: Path) -> Path | None:
+    """Return where a run was started, as its relative paths count from there."""
+    noted: Any = _mapping(folder / NOTES / "hydra.yaml")
+    for key in ("hydra", "runtime", "cwd"):
+        noted = noted.get(key) if isinstance(noted, dict) else None
+    return Path(noted) if isinstance(noted, str) and Path(noted).is_dir() else None
 
 
 def images_in(folder: Path) -> list[str]:

@@ -11,7 +11,15 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-DIGITS = {"psnr": 2, "psnr_255": 2, "si_psnr": 2, "ssim": 4, "nrmse": 4, "train_seconds": 1}
+DIGITS = {
+    "psnr": 2,
+    "psnr_255": 2,
+    "si_psnr": 2,
+    "psnr_heldout": 2,
+    "ssim": 4,
+    "nrmse": 4,
+    "train_seconds": 1,
+}
 
 Cell = str | float | int | None
 

@@ -14,6 +14,7 @@ from bioreco.cli.applying import apply, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.cli.outputs import Beside, beside, stds, told
+from bioreco.cli.scored import score, scored
 from bioreco.cli.showing import compare, opened, show
 from bioreco.data.measurements import Measurements
 from bioreco.engine import report
@@ -91,5 +92,5 @@ def reconstruct(
     }
     found, std = opened(paths, data.images), opened(stds(extras), data.images)
     show(folder / "preview.png", data.images[0], found[0], data.references[0], title=note, std=std)
-    scores = compare(data.images, found, data.references, std, wants=wants)
-    return values | told(extras) | scores
+    values |= told(extras) | compare(data.images, found, data.references, std, wants=wants)
+    return values | scored([score(learned.predictor, data, noise)], values)

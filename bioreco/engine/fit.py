@@ -17,6 +17,7 @@ from bioreco.engine.journal import Journal
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime, fold
 from bioreco.engine.sampler import Samples, loader, tensors
+from bioreco.engine.selection import Judge
 from bioreco.engine.training import Factory, Fitted, Training
 from bioreco.methods.method import Method
 
@@ -32,6 +33,7 @@ def fit(
     seed: int,
     extras: Mapping[str, Any],
     floor: float | None = None,
+    judge: Judge | None = None,
 ) -> Fitted:
     """Train a method, or go on from the last checkpoint in the folder.
 
@@ -53,6 +55,9 @@ def fit(
         Plain values kept in the checkpoints: at least `config`.
     floor
         Part of the validation loss that is noise and can't be predicted, if known.
+    judge
+        Returns the error of the method as it is, to choose the weights that are reported by;
+        None reports the last ones.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def fit(
         If optimisers and players don't match, or the loss is no longer a number.
 
     """
-    training = Training(method, factories, options, runtime, folder, extras)
+    training = Training(method, factories, options, runtime, folder, extras, judge)
     training.restore()
     batches = loader(
         samples,

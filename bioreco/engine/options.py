@@ -9,6 +9,9 @@ from bioreco.errors import UserError, nearest
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 SCHEDULES = ("cosine", "constant")
+SELECTIONS = ("last", "heldout")
+
+CHOICES = {"precision": PRECISIONS, "schedule": SCHEDULES, "select": SELECTIONS}
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Options:
         Largest gradient norm, or None.
     workers
         Processes that prepare samples; 0 prepares them in the training process.
+    select
+        Which weights are reported: the "last", or those with the least "heldout" error, looked at
+        every `validate_every` steps at the cost of reconstructing an eighth of a megapixel.
 
     """
 
@@ -52,6 +58,7 @@ class Options:
     schedule: str = "cosine"
     clip: float | None = 1.0
     workers: int = 0
+    select: str = "last"
 
     def __post_init__(self) -> None:
         for key in ("batch_size", "checkpoint_every", "validate_every", "log_every"):
@@ -67,7 +74,7 @@ class Options:
             raise UserError(f"trainer.ema={self.ema}: at least 0, below 1")
         if self.clip is not None and not self.clip > 0:
             raise UserError(f"trainer.clip={self.clip}: above 0, or null")
-        for key, allowed in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
+        for key, allowed in CHOICES.items():
             value = getattr(self, key)
             if value not in allowed:
                 raise UserError(

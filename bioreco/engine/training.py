@@ -17,6 +17,7 @@ from bioreco.engine.journal import Journal
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.sampler import Samples
+from bioreco.engine.selection import Judge, Selection
 from bioreco.engine.validation import validate
 from bioreco.errors import UserError
 from bioreco.methods.method import Method
@@ -58,6 +59,7 @@ class Training:
         runtime: Runtime,
         folder: Path,
         extras: Mapping[str, Any],
+        judge: Judge | None = None,
     ) -> None:
         runtime.place(method)
         method.train()
@@ -76,6 +78,7 @@ class Training:
             for name, optimizer in self.optimizers.items()
         }
         self.average = Average(method, options.ema)
+        self.choice = Selection(judge) if judge is not None else None
         self.step = 0
         self.sums: dict[str, Tensor] = {}
         self.counted = 0
@@ -100,6 +103,8 @@ class Training:
                 f"{path} doesn't fit the method or the network of this configuration"
             ) from error
         self.runtime.scaler.load_state_dict(state["scaler"])
+        if self.choice is not None and "choice" in state:
+            self.choice.load(state["choice"])
         self.step, self.sums, self.counted = state["step"], state["sums"], state["counted"]
         self._began = time.monotonic() - state["seconds"]
 
@@ -152,7 +157,9 @@ class Training:
             if due and self.runtime.first:
                 with self.average.applied():
                     found = validate(self.method, samples, self.runtime, log, step, floor)
-                self.validation = next(iter(found.values()), None)
+                    self.validation = next(iter(found.values()), None)
+                    if self.choice is not None:
+                        found["val/heldout"] = self.choice.look(self.method, step)
                 values |= found
             log.row(step, self._seconds(), values)
         if step % options.checkpoint_every == 0:
@@ -174,35 +181,40 @@ class Training:
         if not self.runtime.first:
             return
         common = {"step": self.step, "seconds": self._seconds(), **self.extras}
-        checkpoint.save(
-            self.folder / "last.pt",
-            common
-            | {
-                "method": self.method.state_dict(),
-                "average": self.average.state(),
-                "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
-                "scaler": self.runtime.scaler.state_dict(),
-                "sums": self.sums,
-                "counted": self.counted,
-            },
-        )
+        state = {
+            "method": self.method.state_dict(),
+            "average": self.average.state(),
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+            "scaler": self.runtime.scaler.state_dict(),
+            "sums": self.sums,
+            "counted": self.counted,
+        }
+        if self.choice is not None:
+            state["choice"] = self.choice.state()
+        checkpoint.save(self.folder / "last.pt", common | state)
         with self.average.applied():
-            reported = {"method": self.method.state_dict(), "selection": self.selection()}
+            reported: dict[str, Any] = {
+                "method": self.method.state_dict(),
+                "selection": self.selection(),
+            }
+            if self.choice is not None and self.choice.step is not None:
+                reported |= {"method": self.choice.weights, "step": self.choice.step}
             checkpoint.save(self.folder / "best.pt", common | reported)
 
     def selection(self) -> str:
         """Say what chose the reported weights."""
         if not self.players:
             return "nothing is trained"
-        which = (
-            f"average of the weights (decay {self.options.ema:g})"
-            if self.options.ema
-            else "weights"
-        )
+        ema = self.options.ema
+        which = f"average of the weights (decay {ema:g})" if ema else "weights"
+        if self.choice is not None and self.choice.step is not None:
+            return f"{which} {self.choice.words()}"
         return f"{which} after the last step; no validation loss picked them"
 
     def finish(self) -> Fitted:
         """Leave the reported weights in the method."""
         self.average.hand_over()
+        if self.choice is not None and self.choice.step is not None:
+            self.method.load_state_dict(self.choice.weights)
         self.method.eval()
         return Fitted(self.step, self._seconds(), self.selection(), self.validation)

@@ -35,6 +35,10 @@ from bioreco.errors import UserError
             {"schedule": "cosin"},
             "trainer.schedule=cosin: choose one of cosine, constant. Did you mean 'cosine'?",
         ),
+        (
+            {"select": "held"},
+            "trainer.select=held: choose one of last, heldout. Did you mean 'heldout'?",
+        ),
     ],
 )
 def test_wrong_options_are_told(options, text):

@@ -1,0 +1,107 @@
+"""The score without a truth at the end of a run: in words for the log, in numbers for metrics.json.
+
+`metrics.json` holds it as `score`, a block of numbers. Where there is none, `score` holds the
+reason alone, as `absent`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from bioreco.data.frames import Frames
+from bioreco.data.measurements import Measurements
+from bioreco.engine import heldout
+from bioreco.engine.crops import crops
+from bioreco.engine.predict import Predictor
+from bioreco.engine.scoring import Scores, mean
+from bioreco.engine.selection import Judge
+from bioreco.metrics.noise import Noise
+
+log = logging.getLogger("bioreco")
+
+Noises = Mapping[str, Sequence[Noise]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The scores of one model over its crops and channels, or why there are none."""
+
+    scores: Sequence[Scores] = ()
+    absent: str | None = None
+
+
+def judge(predictor: Predictor, data: Measurements, noise: Noises) -> Judge | None:
+    """Return what chooses the weights during training; None if the noise doesn't allow it."""
+    known = [noise[frames.image.name] for frames in data.images]
+    reason = heldout.why_not(known)
+    if reason is not None:
+        log.warning("The weights after the last step are reported, as %s.", reason)
+        return None
+    folds, pixels = heldout.GLANCE
+    chosen = crops(data.images, known, beside=beside(predictor, data), pixels=pixels)
+    return partial(heldout.judged, predictor, chosen, folds=folds)
+
+
+def beside(predictor: Predictor, data: Measurements) -> dict[str, list[Frames]]:
+    """Return the second measurements, where the method wants them and all images have one."""
+    pairs = [pair for pair in data.pairs if pair is not None]
+    wanted = "pair" in predictor.method.wants and len(pairs) == len(data.images)
+    return {"pair": pairs} if wanted else {}
+
+
+def score(predictor: Predictor, data: Measurements, noise: Noises) -> Found:
+    """Score a trained method on crops of what it was trained on."""
+    known = [noise[frames.image.name] for frames in data.images]
+    reason = heldout.why_not(known)
+    if reason is not None:
+        return Found(absent=reason)
+    found: list[Scores] = []
+    others = beside(predictor, data)
+    for crop in crops(data.images, known, beside=others, pixels=heldout.PIXELS):
+        errors = heldout.heldout(predictor, crop)
+        found += [a | b for a, b in zip(errors, heldout.appearance(predictor, crop), strict=True)]
+    return Found(scores=found)
+
+
+def scored(found: Sequence[Found], values: Mapping[str, object]) -> dict[str, Any]:
+    """Tell the scores of all models of a run; return what metrics.json says of them.
+
+    Parameters
+    ----------
+    found
+        One for each model.
+    values
+        What metrics.json says already; its conventions are kept.
+
+    """
+    each = [one for model in found for one in model.scores]
+    if not each:
+        absent = next((model.absent for model in found if model.absent), "there are no images")
+        log.info("No score without a truth: %s.", absent)
+        return {"score": {"absent": absent}}
+    together = mean(each)
+    together["heldout_error_se"] = together["heldout_error_se"] / len(each) ** 0.5
+    if any("psnr_heldout" not in one for one in each):
+        together.pop("psnr_heldout", None)
+    log.info("%s", words(together))
+    told = {key: text for key, text in heldout.CONVENTIONS.items() if key in together}
+    before = values.get("conventions")
+    return {
+        "score": together,
+        "conventions": {**(before if isinstance(before, Mapping) else {}), **told},
+    }
+
+
+def words(score: Mapping[str, float]) -> str:
+    """Say the score in one plain sentence."""
+    error = f"{100 * score['heldout_error']:.2g} % of the noise variance is left as error"
+    if "psnr_heldout" in score:
+        return (
+            f"Held-out score {score['psnr_heldout']:.1f} dB (estimated PSNR without a truth;"
+            f" {error})."
+        )
+    return f"Held-out score without a truth: {error}, too little to state as a PSNR."
