@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from bioreco.data.measurements import Measurements
 from bioreco.data.pairs import FRAMES
 from bioreco.engine.runtime import Runtime
 from bioreco.errors import UserError
+from bioreco.metrics.noise import Noise
 
 log = logging.getLogger("bioreco")
 
@@ -44,50 +46,71 @@ def run(config: DictConfig, context: Context) -> float | None:
         runtime.close()
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What one model learns from, and where its results go."""
+
+    data: Measurements
+    folder: Path
+    paths: Sequence[Path]
+    extras: Sequence[Beside]
+    noise: dict[str, list[Noise]]
+
+
 def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | None:
     folder = Path(runtime.share(str(context.folder.absolute())))
-    parts = _data_sets(config)
-    images = [frames for part in parts for frames in part.images]
-    inputs = [seen for part in parts for seen in part.beside(("pair",))]
-    paths = _targets(config, images, inputs, folder, resumed=context.resumed)
-    method, *_ = [prepare(config, part).method for part in parts]
     replaced = bool(config.overwrite) or context.resumed
-    extras = beside(config, method, images, paths, overwrite=replaced)
-    noise = look_at_noise(images)
-    tell_noise(noise)
+    jobs = _jobs(config, folder, resumed=context.resumed)
     values = names(config, context)
     with recorded(folder, values, writes=runtime.first):
         losses: list[float | None] = []
         found: list[Found] = []
-        done = 0
-        for number, part in enumerate(parts):
-            within = folder / "files" / f"{number:03d}" if len(parts) > 1 else folder
-            heard = {frames.image.name: noise[frames.image.name] for frames in part.images}
-            learned = learn(prepare(config, part), part, within, runtime, heard)
+        for job in jobs:
+            learned = learn(prepare(config, job.data), job.data, job.folder, runtime, job.noise)
             wants = learned.predictor.method.wants
             losses.append(learned.fitted.validation)
-            mine, done = paths[done : done + len(part.images)], done + len(part.images)
             if not runtime.first:
                 continue
             seconds = apply(
                 learned.predictor,
-                part.images,
-                mine,
-                heard,
+                job.data.images,
+                job.paths,
+                job.noise,
                 dtype=str(config.output.dtype),
                 overwrite=replaced,
                 note=f"denoise method={values['method']} steps={learned.fitted.step}",
-                extras=extras[done - len(mine) : done],
-                seen=part.beside(wants),
+                extras=job.extras,
+                seen=job.data.beside(wants),
             )
             values |= _added(values, summary(learned, runtime), seconds)
-            found.append(score(learned.predictor, part, heard))
+            found.append(score(learned.predictor, job.data, job.noise))
         if runtime.first:
-            references = [clean for part in parts for clean in part.references]
             title = f"bioreco denoise, {values['method']}"
-            values |= _shown(images, references, paths, extras, folder, title=title, wants=wants)
+            values |= _shown(jobs, folder, title=title, wants=wants)
             values |= scored(found, values)
     return losses[0]
+
+
+def _jobs(config: DictConfig, folder: Path, *, resumed: bool) -> list[_Job]:
+    """Check all that is asked for and look at the noise, before anything is learnt."""
+    parts = _data_sets(config)
+    images = [frames for part in parts for frames in part.images]
+    inputs = [seen for part in parts for seen in part.beside(("pair",))]
+    paths = _targets(config, images, inputs, folder, resumed=resumed)
+    method, *_ = [prepare(config, part).method for part in parts]
+    replaced = bool(config.overwrite) or resumed
+    extras = beside(config, method, images, paths, overwrite=replaced)
+    noise = look_at_noise(images)
+    tell_noise(noise)
+    jobs: list[_Job] = []
+    done = 0
+    for number, part in enumerate(parts):
+        within = folder / "files" / f"{number:03d}" if len(parts) > 1 else folder
+        mine = slice(done, done + len(part.images))
+        heard = {frames.image.name: noise[frames.image.name] for frames in part.images}
+        jobs.append(_Job(part, within, paths[mine], extras[mine], heard))
+        done += len(part.images)
+    return jobs
 
 
 def _data_sets(config: DictConfig) -> list[Measurements]:
@@ -143,16 +166,11 @@ def _added(values: dict[str, Any], new: Values, infer: float) -> Values:
     return new | {"seconds": seconds, "steps": values.get("steps", 0) + steps}
 
 
-def _shown(
-    images: Sequence[Frames],
-    references: Sequence[Frames | None],
-    paths: Sequence[Path],
-    extras: Sequence[Beside],
-    folder: Path,
-    *,
-    title: str,
-    wants: Sequence[str],
-) -> Values:
+def _shown(jobs: Sequence[_Job], folder: Path, *, title: str, wants: Sequence[str]) -> Values:
+    images = [frames for job in jobs for frames in job.data.images]
+    references = [clean for job in jobs for clean in job.data.references]
+    paths = [path for job in jobs for path in job.paths]
+    extras = [one for job in jobs for one in job.extras]
     found, std = opened(paths, images), opened(stds(extras), images)
     show(folder / "preview.png", images[0], found[0], references[0], title=title, std=std)
     log.info("Run: %s", folder)

@@ -179,7 +179,8 @@ def split(
 
 def _line(noise: Noise, level: Array) -> Array:
     """Return the variance at a noisy level, below the offset too, so that its mean is right."""
-    return np.asarray(noise.gain * (level - noise.offset) + noise.read_noise**2)
+    with np.errstate(invalid="ignore"):  # pixels that are not finite have no variance
+        return np.asarray(noise.gain * (level - noise.offset) + noise.read_noise**2)
 
 
 def counting(y: Array, noise: Noise) -> tuple[float, float] | None:
