@@ -68,7 +68,7 @@ def residual(measured: ArrayLike, result: ArrayLike, *, noise: Noise | None = No
         raise ValueError(f"the measurement has shape {y.shape}, the result {x.shape}")
     known = estimate_noise(y) if noise is None else noise
     finite = np.isfinite(y) & np.isfinite(x)
-    difference = np.where(finite, y - x, 0.0)
+    difference = np.subtract(y, x, out=np.zeros_like(y), where=finite)
     if not finite.any():
         return Residual(math.nan, math.nan, {}, math.nan)
     sigma = float(np.std(difference[finite]))
