@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
-from bioreco.cli import inferring
+from bioreco.cli import baselines, inferring
 from bioreco.cli.applying import apply, compare, opened, show, targets
 from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
@@ -46,6 +46,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
     paths = _targets(config, images, folder, resumed=context.resumed)
     for part in parts:
         prepare(config, part)
+    baselines.check(config, context, parts)
     noise = look_at_noise(images)
     tell_noise(noise)
     values = names(config, context)
@@ -73,6 +74,8 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
             references = [clean for part in parts for clean in part.references]
             title = f"bioreco denoise, {values['method']}"
             values |= _shown(images, references, paths, folder, title=title)
+            beside = baselines.scored(config, context, parts, noise, runtime, folder)
+            values["baselines"] = {**values.get("baselines", {}), **beside}
     return losses[0]
 
 

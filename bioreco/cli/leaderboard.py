@@ -15,7 +15,14 @@ from bioreco.cli.runs import Run
 from bioreco.cli.tables import Cell, spread
 
 FIRST = ("psnr", "ssim", "nrmse", "si_psnr", "psnr_255")  # scores shown first
-SAME = {"seed", "trust", "hydra", "output", "overwrite"}  # options that don't make another entry
+SAME = {
+    "seed",
+    "trust",
+    "hydra",
+    "output",
+    "overwrite",
+    "baselines",
+}  # options that don't make another entry
 ENOUGH = 3  # options shown at most to tell apart what was not typed
 SECONDS = "train_seconds"
 

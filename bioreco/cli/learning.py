@@ -24,6 +24,7 @@ from bioreco.data.patches import Patches
 from bioreco.engine import report
 from bioreco.engine.fit import fit
 from bioreco.engine.inference import Inference
+from bioreco.engine.memory import check_whole
 from bioreco.engine.options import Options
 from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
@@ -68,6 +69,8 @@ def prepare(config: DictConfig, data: Measurements) -> Parts:
     method, factories = assemble(config, shape)
     check_patch(data, method)
     inference.check(shape.dims, method.halo, method.stride)
+    for frames in data.images if method.halo is None else ():
+        check_whole(frames.shape, frames.channels, method.footprint)
     return Parts(options, inference, shape, method, factories, plain(config), int(config.seed))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from bioreco.build import build
+from bioreco.cli import baselines
 from bioreco.cli.applying import apply, compare, opened, show, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
@@ -27,6 +28,7 @@ def run(config: DictConfig, context: Context) -> float | None:
     try:
         data: Measurements = build(config.data, "data", trusted=trusted, seed=int(config.seed))
         parts = prepare(config, data)
+        baselines.check(config, context, [data])
         paths = results(data, folder) if runtime.first else []
         noise = look_at_noise(data.images)
         tell_noise(noise)
@@ -36,6 +38,8 @@ def run(config: DictConfig, context: Context) -> float | None:
                 values |= summary(learned, runtime)
                 note = f"method={values['method']}"
                 values |= reconstruct(learned, data, paths, folder, note=note)
+                beside = baselines.scored(config, context, [data], noise, runtime, folder)
+                values["baselines"] = {**values.get("baselines", {}), **beside}
         return learned.fitted.validation
     finally:
         runtime.close()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bioreco.engine.holes import read_mended
 from bioreco.engine.inference import Inference
+from bioreco.engine.memory import check_whole
 from bioreco.engine.runtime import Runtime, fold
 from bioreco.engine.sources import Array, Frames, Scale
 from bioreco.engine.tiles import Tile, plan
@@ -93,7 +94,10 @@ class Predictor:
 
         """
         pixels = len(frames) * frames.channels * math.prod(frames.shape)
-        turns = self.inference.orientations(self.allowed, pixels)
+        if self.method.halo is None:
+            check_whole(frames.shape, frames.channels, self.method.footprint)
+        allowed = self.allowed if self.method.averaged else "none"
+        turns = self.inference.orientations(allowed, pixels)
         draw: Draw = self.method.reconstruct
         if number is not None:
             turns = turns[:1]
@@ -148,8 +152,8 @@ class Predictor:
             raise error
         if self.method.halo is None:
             raise UserError(
-                "not enough memory, and this network looks at the whole image, so it can't be"
-                " cut: use network.norm=none"
+                "not enough memory, and this method or network looks at the whole image, so it"
+                " can't be cut: crop it, or for a network use network.norm=none"
             ) from error
         torch.cuda.empty_cache()
         used = [min(a, b) for a, b in zip(size, tiles[0].size, strict=True)]

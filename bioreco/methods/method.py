@@ -73,6 +73,10 @@ class Method(nn.Module):
         Whether its estimates have a standard deviation.
     posterior
         Whether it knows many reconstructions, which `sample` draws.
+    averaged
+        Whether averaging over turns of the image may improve its estimates.
+    footprint
+        Bytes it needs for each pixel of a frame that can't be cut.
 
     Notes
     -----
@@ -88,6 +92,8 @@ class Method(nn.Module):
     wants: tuple[str, ...] = ()
     uncertain: bool = False
     posterior: bool = False
+    averaged: bool = True
+    footprint: int = 64
 
     def prepare(self, facts: Facts) -> None:
         """Look at the measurements before training; what is learnt here belongs in the state.
