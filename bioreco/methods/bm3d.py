@@ -14,7 +14,6 @@ import numpy as np
 
 from bioreco.errors import UserError
 from bioreco.methods.classical import Array
-from bioreco.methods.method import Facts
 from bioreco.methods.noiseaware import NoiseAware
 
 log = logging.getLogger("bioreco")
@@ -62,19 +61,18 @@ class BlockMatching(NoiseAware):
         super().__init__(
             dims, strength=strength, sigma=sigma, stabilise=stabilise, keep_mean=keep_mean
         )
+        self._said = False
         if importlib.util.find_spec("bm3d") is None:
             raise UserError(
                 "method=bm3d needs a package that is no part of bioreco: pip install bm3d\n"
                 + LICENCE
             )
 
-    def prepare(self, facts: Facts) -> None:
-        """Say aloud whose code runs, and calibrate the strength."""
-        log.warning("%s", LICENCE)
-        super().prepare(facts)
-
     def filtered(self, y: Array, strength: float) -> Array:
         """Filter channel by channel; images too small for blocks are mirrored beyond the border."""
+        if not self._said:
+            log.warning("%s", LICENCE)
+            self._said = True
         rim = [(0, 0) if n >= SMALLEST else (0, SMALLEST - n) for n in y.shape[-2:]]
         pad = [(0, 0)] * (y.ndim - 3) + rim
         inside = tuple(slice(0, n) for n in y.shape[1:])

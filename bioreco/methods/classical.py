@@ -105,6 +105,14 @@ class Classical(Method):
         for k, (shift, unit) in enumerate(facts.scales):
             together.setdefault((*shift.tolist(), *unit.tolist()), []).append(k)
         self.settings = []
+        if self.strength is None and any(
+            n.shared_axes() for channels in facts.noise for n in channels
+        ):
+            log.warning(
+                "Neighbouring pixels share noise, which hidden pixels can't tell from structure:"
+                " too little may be taken away. Say method.%s= for more.",
+                self.option,
+            )
         for number, blocks in enumerate(together.values()):
             scale = [tuple(map(float, values)) for values in facts.scales[blocks[0]]]
             noise = tuple(noise_of(facts, blocks[0], c, size) for c, size in enumerate(scale[1]))

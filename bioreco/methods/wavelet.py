@@ -93,11 +93,14 @@ class Wavelet(NoiseAware):
         import pywt
 
         length = pywt.Wavelet(self.wavelet).dec_len
-        deepest = [pywt.dwt_max_level(n, length) for n in y.shape]
-        level = max(1, min(5, *[d for d in deepest if d] or [1]))
-        rough, *details = pywt.wavedecn(y, self.wavelet, mode="reflect", level=level)
+        deepest = {axis: pywt.dwt_max_level(n, length) for axis, n in enumerate(y.shape)}
+        axes = [axis for axis, levels in deepest.items() if levels]
+        if not axes:
+            return y
+        level = min(5, *(deepest[axis] for axis in axes))
+        rough, *details = pywt.wavedecn(y, self.wavelet, "reflect", level, axes)
         kept = [{key: _soft(d, sigma) for key, d in detail.items()} for detail in details]
-        x = pywt.waverecn([rough, *kept], self.wavelet, mode="reflect")
+        x = pywt.waverecn([rough, *kept], self.wavelet, "reflect", axes)
         return np.asarray(x[tuple(slice(0, n) for n in y.shape)])
 
 
