@@ -53,7 +53,7 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
     """Build the method of a configuration, with the parts it asks for, and its optimisers.
 
     A part is asked for by the name of a constructor argument: `network`, `forward_model`,
-    `noise_model`.
+    `noise_model`; `dims` is the number of spatial axes.
     """
     trusted = tuple(config.get("trust") or ())
     torch.manual_seed(fold(int(config.seed), 0))
@@ -73,6 +73,8 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
         parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
     if "noise_model" in wanted:
         parts["noise_model"] = build(config.noise, "noise", trusted=trusted)
+    if "dims" in wanted:
+        parts["dims"] = shape.dims
     method: Method = build(node, "method", trusted=trusted, **parts)
     factories = {
         str(player): build(part, f"method.optim.{player}", trusted=trusted)

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
-from bioreco.cli import inferring
+from bioreco.cli import baselines, inferring
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
@@ -60,7 +60,7 @@ class _Job:
 def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | None:
     folder = Path(runtime.share(str(context.folder.absolute())))
     replaced = bool(config.overwrite) or context.resumed
-    jobs = _jobs(config, folder, resumed=context.resumed)
+    jobs = _jobs(config, context, folder)
     values = names(config, context)
     with recorded(folder, values, writes=runtime.first):
         losses: list[float | None] = []
@@ -88,17 +88,20 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
             title = f"bioreco denoise, {values['method']}"
             values |= _shown(jobs, folder, title=title, wants=wants)
             values |= scored(found, values)
+            filtered = {job.data: job.noise for job in jobs}
+            values |= baselines.scored(config, context, filtered, runtime, folder, values)
     return losses[0]
 
 
-def _jobs(config: DictConfig, folder: Path, *, resumed: bool) -> list[_Job]:
+def _jobs(config: DictConfig, context: Context, folder: Path) -> list[_Job]:
     """Check all that is asked for and look at the noise, before anything is learnt."""
     parts = _data_sets(config)
     images = [frames for part in parts for frames in part.images]
     inputs = [seen for part in parts for seen in part.beside(("pair",))]
-    paths = _targets(config, images, inputs, folder, resumed=resumed)
+    paths = _targets(config, images, inputs, folder, resumed=context.resumed)
     method, *_ = [prepare(config, part).method for part in parts]
-    replaced = bool(config.overwrite) or resumed
+    baselines.check(config, context, parts)
+    replaced = bool(config.overwrite) or context.resumed
     extras = beside(config, method, images, paths, overwrite=replaced)
     noise = look_at_noise(images)
     tell_noise(noise)

@@ -16,7 +16,7 @@ from bioreco.cli.tables import Cell, spread
 
 FIRST = ("psnr", "ssim", "nrmse", "si_psnr", "psnr_255")  # scores shown first
 HELD_OUT = ("psnr_heldout", "heldout_error")  # scores without a truth, shown last
-SAME = {"seed", "trust", "hydra", "output", "overwrite"}  # options that don't make another entry
+SAME = {"seed", "trust", "hydra", "output", "overwrite", "baselines"}  # make no other entry
 ENOUGH = 3  # options shown at most to tell apart what was not typed
 SECONDS = "train_seconds"
 

@@ -25,6 +25,7 @@ from bioreco.data.patches import AUGMENTATIONS, Patches
 from bioreco.engine import report
 from bioreco.engine.fit import fit
 from bioreco.engine.inference import Inference
+from bioreco.engine.memory import check_whole
 from bioreco.engine.options import Options
 from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
@@ -70,6 +71,8 @@ def prepare(config: DictConfig, data: Measurements) -> Parts:
     check_patch(data, method)
     blended = shape.dims if inference.blends(method.blends) else None
     inference.check(shape.dims, inference.halo(method.halo, blended), method.stride)
+    for frames in data.images if method.halo is None else ():
+        check_whole(frames.shape, frames.channels, method.footprint)
     return Parts(options, inference, shape, method, factories, plain(config), int(config.seed))
 
 

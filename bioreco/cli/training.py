@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
+from bioreco.cli import baselines
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
@@ -32,6 +33,7 @@ def run(config: DictConfig, context: Context) -> float | None:
     try:
         data: Measurements = build(config.data, "data", trusted=trusted, seed=int(config.seed))
         parts = prepare(config, data)
+        baselines.check(config, context, [data])
         paths = results(data, folder) if runtime.first else []
         images = data.images if runtime.first else []
         extras = beside(config, parts.method, images, paths, overwrite=True, apart=True)
@@ -43,6 +45,7 @@ def run(config: DictConfig, context: Context) -> float | None:
                 values |= summary(learned, runtime)
                 note = f"method={values['method']}"
                 values |= reconstruct(learned, data, paths, noise, extras, folder, note=note)
+                values |= baselines.scored(config, context, {data: noise}, runtime, folder, values)
         return learned.fitted.validation
     finally:
         runtime.close()

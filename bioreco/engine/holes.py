@@ -42,6 +42,13 @@ def read_mended(
     return mended[:, *[slice(NEAR, NEAR + n) for n in size]], y
 
 
+def with_holes(values: Array, holes: Sequence[Array]) -> Array:
+    """Return values with the pixels that were missing as they were read."""
+    for hole in holes:
+        values = np.where(np.isfinite(hole), values, hole)
+    return values
+
+
 def _mended(y: Array, known: Mask, deep: Array) -> Array:
     """Grow what is known into the holes: each new pixel is the mean of its known neighbours."""
     from scipy.ndimage import uniform_filter

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from bioreco.engine import wiener
-from bioreco.engine.holes import read_mended
+from bioreco.engine.holes import read_mended, with_holes
 from bioreco.engine.inference import Inference
+from bioreco.engine.memory import check_whole
 from bioreco.engine.runtime import Runtime, fold
 from bioreco.engine.sources import Array, Frames, Scale
 from bioreco.engine.tiles import Tile, plan
@@ -100,7 +101,10 @@ class Predictor:
 
         """
         pixels = len(frames) * frames.channels * math.prod(frames.shape)
-        turns = self.inference.orientations(self.allowed, pixels)
+        if self.method.halo is None:
+            check_whole(frames.shape, frames.channels, self.method.footprint)
+        allowed = self.allowed if self.method.averaged else "none"
+        turns = self.inference.orientations(allowed, pixels)
         draw: Draw = self.method.reconstruct
         if number is not None:
             turns = turns[:1]
@@ -141,7 +145,7 @@ class Predictor:
                     if self._variance is not None:
                         variance = self._variance(found[0])
                         found[0] = self._blended(seen, found[0], variance, frame, tile, turns, draw)
-                    values = [_with_gaps(v, gaps)[:, *tile.inside] for v in found]
+                    values = [with_holes(v, gaps)[:, *tile.inside] for v in found]
                     mean, *std = map(np.ascontiguousarray, values)
                     write(frame, tile.core, mean, std[0] if std else None)
                     share = max(0.0, (number + 1) / len(tiles) - done)
@@ -163,8 +167,8 @@ class Predictor:
             raise error
         if self.method.halo is None:
             raise UserError(
-                "not enough memory, and this network looks at the whole image, so it can't be"
-                " cut: use network.norm=none"
+                "not enough memory, and this method or network looks at the whole image, so it"
+                " can't be cut: crop it, or for a network use network.norm=none"
             ) from error
         torch.cuda.empty_cache()
         used = [min(a, b) for a, b in zip(size, tiles[0].size, strict=True)]
@@ -241,10 +245,3 @@ class Predictor:
 
 def _sampled(method: Method, number: int, batch: Batch) -> Estimate:
     return Estimate(method.sample(batch, number))
-
-
-def _with_gaps(values: Array, gaps: Sequence[Array]) -> Array:
-    """Return values with the pixels that could not be seen as they were."""
-    for gap in gaps:
-        values = np.where(np.isfinite(gap), values, gap)
-    return values

@@ -80,6 +80,10 @@ class Method(nn.Module):
         Whether the measurement is blended in where its result lacks more than noise.
     outputs
         The option that says how many channels its network puts out for each that it sees; "": one.
+    averaged
+        Whether averaging over turns of the image may improve its estimates.
+    footprint
+        Bytes it needs for each pixel of a frame that can't be cut.
 
     Notes
     -----
@@ -97,6 +101,8 @@ class Method(nn.Module):
     posterior: bool = False
     blends: bool = False
     outputs: str = ""
+    averaged: bool = True
+    footprint: int = 64
 
     def check(self, patch: Sequence[int]) -> None:
         """Refuse patches ([z,] y, x) that can't be learnt from, before any work is done."""

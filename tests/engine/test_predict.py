@@ -336,8 +336,8 @@ def test_a_network_that_can_not_be_cut_says_what_helps(as_frames, run_whole):
     with pytest.raises(UserError) as said:
         run_whole(predictor(method), as_frames(image(50, 50)))
     assert str(said.value) == (
-        "not enough memory, and this network looks at the whole image, so it can't be cut:"
-        " use network.norm=none"
+        "not enough memory, and this method or network looks at the whole image, so it can't be"
+        " cut: crop it, or for a network use network.norm=none"
     )
 
 
