@@ -79,7 +79,6 @@ YAML = """
 suits: {{forward: [identity]}}
 _target_: {name}.Sure
 spread: {spread}
-dims: 2
 """
 
 
