@@ -204,15 +204,16 @@ def smooth(y: Tensor, mask: Tensor, reach: Sequence[int]) -> Tensor:
 
 
 def scatter(y: Tensor, mask: Tensor, seeds: Tensor) -> Tensor:
-    """Replace the masked pixels by random numbers between the least and greatest of the others.
+    """Replace the masked pixels by others of the same sample and channel, drawn at random.
 
-    The range is that of each sample and channel, the numbers are uniform in it.
+    Where all are masked they become 0.
     """
-    axes = tuple(range(2, y.dim()))
-    low = y.masked_fill(mask, torch.inf).amin(axes, keepdim=True)
-    high = y.masked_fill(mask, -torch.inf).amax(axes, keepdim=True)
-    u = draws.uniform(seeds, y[0].numel(), stream=1).view_as(y).to(y.dtype)
-    return torch.where(mask, torch.where(low <= high, low + (high - low) * u, 0), y)
+    hidden = mask.flatten(2)
+    visible_first = hidden.to(torch.uint8).argsort(dim=2, stable=True)
+    count = (~hidden).sum(2, keepdim=True)
+    u = draws.uniform(seeds, y[0].numel(), stream=1).view(hidden.shape)
+    drawn = y.flatten(2).gather(2, visible_first.gather(2, (u * count).long())).view_as(y)
+    return torch.where(mask, torch.where(count > 0, drawn.flatten(2), 0).view_as(y), y)
 
 
 def masked_mse(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:

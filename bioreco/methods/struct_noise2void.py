@@ -22,7 +22,7 @@ from bioreco.metrics.noise_curve import ALIKE
 
 log = logging.getLogger("bioreco")
 
-FILLS = ("mean", "uniform")
+FILLS = ("mean", "sample")
 CROWDED = 0.3  # share of the pixels that may be hidden at once
 FOUND, NAMED = 8, 4  # pixels that a mask reaches, at most where it is found
 
@@ -49,7 +49,7 @@ class StructNoise2Void(Noise2Void):
         three pixels in ten.
     replacement
         What hidden pixels show: the weighted "mean" of the pixels around them that are not hidden,
-        or grey levels drawn at random ("uniform") between the darkest and the brightest one.
+        or each a random "sample" of those of the whole patch.
     joint
         Predict the same pixels in all channels of a multi-channel network.
 

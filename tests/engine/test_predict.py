@@ -86,6 +86,19 @@ def test_tiles_leave_no_trace_in_stacks(as_frames, run_whole, shape, depth, grid
     assert np.abs(tiled - whole).max() <= 1e-5 * max(np.ptp(whole), 25.0)
 
 
+@pytest.mark.parametrize(
+    ("dims", "depth", "shape"), [(2, 1, (37, 52)), (2, 2, (70, 81)), (3, 1, (5, 30, 41))]
+)
+@pytest.mark.parametrize("options", [{"pool": "blur"}, {"pool": "blur", "top_skip": False}])
+def test_tiles_leave_no_trace_where_pooling_is_blurred(
+    as_frames, run_whole, dims, depth, shape, options
+):
+    method, frames = trained(dims, depth, **options), as_frames(image(*shape))
+    whole = run_whole(predictor(method, augment="true"), frames)
+    tiled = run_whole(predictor(method, least(method) + 6, augment="true"), frames)
+    assert np.abs(tiled - whole).max() <= 1e-5 * np.ptp(whole)
+
+
 @pytest.mark.parametrize("grid", [None, 4, 5])
 def test_a_tall_stack_is_cut_along_z_too(as_frames, run_whole, monkeypatch, grid):
     from bioreco.engine import inference
