@@ -41,7 +41,7 @@ def halves(values: Tensor, black: Tensor, axis: int) -> tuple[Tensor, Tensor]:
 
     """
     lines = values.movedim(axis, -1)
-    pairs = lines[..., : lines.shape[-1] // 2 * 2].unflatten(-1, (-1, 2))
+    pairs = lines[..., : lines.shape[-1] // 2 * 2].reshape(*lines.shape[:-1], -1, 2)
     row = torch.arange(lines.shape[-2], device=values.device) % 2 == 0
     first = row[:, None] == black.view(-1, *[1] * (values.dim() - 1))
     one, other = pairs.unbind(-1)

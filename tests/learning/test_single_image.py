@@ -22,6 +22,8 @@ from bioreco.engine.options import Options
 from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
 from bioreco.methods.method import Facts, Method
+from bioreco.methods.noise2score import Noise2Score
+from bioreco.methods.self2self import Self2Self
 from bioreco.methods.zero_shot import ZeroShot
 from bioreco.metrics.noise import estimate_noise
 from bioreco.networks.unet import UNet
@@ -101,7 +103,11 @@ def psnr(found: Array, truth: Array) -> float:
 
 # Method, steps, and the least gain over the best Gaussian filter: half of what was seen, in dB.
 # Seen on one thread: noisy 19.9, best Gaussian filter 26.9, zero_shot 28.4.
-METHODS = [pytest.param(ZeroShot, 200, 0.7, id="zero_shot")]
+METHODS = [
+    pytest.param(ZeroShot, 200, 0.7, id="zero_shot"),
+    pytest.param(Noise2Score, 200, 0.3, id="noise2score"),
+    pytest.param(Self2Self, 200, 0.3, id="self2self"),
+]
 
 
 @pytest.mark.parametrize(("build", "steps", "gain"), METHODS)
@@ -112,6 +118,7 @@ def test_learning_beats_the_best_gaussian_filter_and_tiles_leave_no_trace(
     learnt = Learnt(y, build, tmp_path, steps)
     whole, spread = learnt.applied()
     gaussian = max(psnr(ndimage.gaussian_filter(y, s), truth) for s in np.arange(0.5, 2.5, 0.1))
+    print("found", psnr(whole, truth), gaussian)
     assert psnr(whole, truth) > gaussian + gain
     tiled, spread_of_tiles = learnt.applied(tile=80)
     assert np.abs(tiled - whole).max() <= 1e-5 * np.ptp(y)
@@ -124,6 +131,7 @@ def test_stacks_of_odd_size_are_learnt_too(tmp_path, build, steps, gain):
     truth, y = measured(7, 45, 51)
     learnt = Learnt(y, build, tmp_path, 60, (7, 32, 32))
     found, _ = learnt.applied(augment="false")
+    print("found", psnr(found, truth))
     assert psnr(found, truth) > psnr(y, truth) + 4  # seen: noisy 16.2 dB, zero_shot 24.6
 
 
@@ -132,5 +140,6 @@ def test_stacks_of_odd_size_are_learnt_too(tmp_path, build, steps, gain):
 def test_the_mean_of_few_counts_is_kept(tmp_path, build, steps, gain, mean):
     y = np.random.default_rng(0).poisson(mean, (256, 256)).astype(np.float32)
     found, _ = Learnt(y, build, tmp_path, 150).applied(augment="false")
+    print("found", found.mean() / y.mean(), found.std() / y.std())
     assert found.mean() == pytest.approx(y.mean(), rel=0.02)
     assert found.std() < 0.3 * y.std()
