@@ -19,9 +19,9 @@ from bioreco.errors import UserError, nearest
 from bioreco.methods import draws, masking, tweedie
 from bioreco.methods.masking import masked_mse
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
-from bioreco.methods.noise_level import KINDS, MEANS, channels, choose, levels
+from bioreco.methods.noise_level import KINDS, MEANS, ROW, channels, choose, levels
 
-COUNT = 0.7  # counts that tau is not narrower than, or the gaps between whole numbers are seen
+GAPS = 1.0  # tau in steps between grey levels, at least: what is narrower sees the gaps
 LOOKED = 0.25  # share of the steps, in the second half, in which brightness is compared
 KEPT = 0.95  # share of the comparison that is kept each time
 
@@ -56,9 +56,9 @@ class Noise2Score(Method):
     is, the score that is learnt is the same. A wrong level makes the correction, N - y in all,
     wrong in proportion; `val/mse`, the error on hidden pixels, tells which level is better.
 
-    Counts are whole numbers and have no density. So tau stays above 0.7 counts, and what is added
-    is counted as noise. Below about two counts per pixel the dark parts come out up to 0.4 counts
-    too bright, and others too dark, since the mean of the image is kept.
+    Whole numbers have no density. So tau stays above a step between grey levels, and what is added
+    is counted as noise. Below about two counts per pixel the formula for counts gives dark parts
+    up to 0.4 counts too much, at the cost of bright ones, since the mean of the image is kept.
 
     """
 
@@ -89,8 +89,8 @@ class Noise2Score(Method):
         self.network = network
         self.noise, self.level, self.widest, self.narrowest = noise, level, widest, narrowest
         self.kind = "gaussian" if noise == "auto" else noise
-        self.levels = torch.tensor([[0.0, 1.0, level or 1.0, 0.0, 0.0, 1.0, 0.25]])
-        self.register_buffer("brightness", torch.zeros(2, dtype=torch.float64))
+        self.levels = torch.tensor([[0.0, 1.0, level or 1.0, 0.0, 0.0, 1.0, 0.25, 0.0]])
+        self.register_buffer("brightness", torch.zeros(3, dtype=torch.float64))
         self.brightness: Tensor
 
     def prepare(self, facts: Facts) -> None:
@@ -130,11 +130,7 @@ class Noise2Score(Method):
     def reconstruct(self, batch: Batch) -> Estimate:
         """Apply Tweedie's formula, and give back the brightness that it loses on average."""
         known = self._known(batch)
-        signal = self._signal(batch, known)
-        before, after = self.brightness.unbind()
-        if self.kind != "gaussian" and after > 0:
-            zero = self._zero(known)
-            signal = (signal - zero) * (before / after) + zero
+        signal = self._bright(self._signal(batch, known), known)
         return Estimate(self._scaled(signal, batch).to(batch["y"].dtype))
 
     def _known(self, batch: Batch) -> dict[str, Tensor]:
@@ -144,8 +140,7 @@ class Noise2Score(Method):
         away = (batch["shift"][..., None] - rows[:, 0]).abs()
         away = away + (batch["unit"][..., None] - rows[:, 1]).abs()
         mine = rows[away.argmin(-1)].view(*y.shape[:2], *[1] * (y.dim() - 2), -1)
-        names = ("shift", "unit", "level", "dark", "center", "spread", "strength")
-        return dict(zip(names, mine.unbind(-1), strict=True))
+        return dict(zip(ROW, mine.unbind(-1), strict=True))
 
     def _there(self, y: Tensor, batch: Batch, known: Mapping[str, Tensor]) -> Tensor:
         """Return measurements on the scale of the score: the network's, or a logarithmic one."""
@@ -168,10 +163,7 @@ class Noise2Score(Method):
     def _width(self, known: Mapping[str, Tensor], progress: float) -> Tensor:
         """Return tau, on the scale of the score."""
         share = self.widest * (self.narrowest / self.widest) ** progress
-        tau = share * known["strength"].sqrt()
-        if self.kind == "poisson":
-            tau = tau.clamp(min=COUNT * known["level"] / known["spread"])
-        return tau
+        return torch.maximum(share * known["strength"].sqrt(), GAPS * known["gap"])
 
     def _score(self, y: Tensor, known: Mapping[str, Tensor]) -> Tensor:
         left: Tensor = self.network(y).float()
@@ -195,17 +187,27 @@ class Noise2Score(Method):
         """Return the grey level that brightness is counted from."""
         return -known["dark"] if self.kind == "poisson" else torch.zeros_like(known["dark"])
 
+    def _bright(self, signal: Tensor, known: Mapping[str, Tensor]) -> Tensor:
+        """Give back what is lost on average: grey levels, or in counts and speckle a factor."""
+        before, after, pixels = self.brightness.unbind()
+        if not pixels > 0:
+            return signal
+        if self.kind == "gaussian":
+            return signal + (before - after) / pixels * known["spread"]
+        zero = self._zero(known)
+        return (signal - zero) * (before / after.clamp(min=1e-9)) + zero
+
     @torch.no_grad()
     def _compare(self, batch: Batch, known: Mapping[str, Tensor]) -> None:
         """Compare the brightness of estimate and measurement now and then, late in training."""
         drawn = float(draws.uniform(batch["seed"][:1], 1, stream=3))
-        if self.kind == "gaussian" or float(batch["progress"]) < 0.5 or drawn > LOOKED:
+        if float(batch["progress"]) < 0.5 or drawn > LOOKED:
             return
-        zero = self._zero(known)
-        before = (self._measured(batch["y"], batch) - zero) * batch["target"]
-        after = (self._signal(batch, known) - zero) * batch["target"]
-        now = torch.stack([before.sum(), after.sum()]).to(self.brightness)
-        self.brightness.mul_(KEPT).add_(now)
+        seen = batch["target"] / known["spread"]
+        before = (self._measured(batch["y"], batch) - self._zero(known)) * seen
+        after = (self._signal(batch, known) - self._zero(known)) * seen
+        now = torch.stack([before.sum(), after.sum(), batch["target"].sum()])
+        self.brightness.mul_(KEPT).add_(now.to(self.brightness))
 
     @property
     def halo(self) -> tuple[int, ...] | None:

@@ -19,6 +19,8 @@ KINDS = ("auto", "gaussian", "poisson", "gamma")
 COUNTED = 0.05  # share of the variance that grows with brightness, above which noise is counting
 TOLERATED = 1e-3  # share of pixels that may be no counts, or not above 0
 ALIKE = 3.0  # factor between the variance measured and that of the level given
+ROW = ("shift", "unit", "level", "dark", "center", "spread", "strength", "gap")
+FEW = 0.1  # distinct values for each pixel, below which they are steps
 MEANS = {
     "gaussian": "its standard deviation in grey levels",
     "poisson": "grey levels per count",
@@ -44,6 +46,13 @@ class Channel:
         """Return the share of the pixels that lie below a level."""
         total = sum(pixels.numel() for pixels in self.pixels)
         return sum(int((pixels < below).sum()) for pixels in self.pixels) / total
+
+    def gap(self) -> float:
+        """Return the step between the values that pixels have, 0 if there are too many values."""
+        values = torch.cat([pixels.flatten() for pixels in self.pixels])
+        distinct = torch.unique(values)
+        steps = 1 < len(distinct) < FEW * len(values)
+        return float(distinct.diff().median()) if steps else 0.0
 
 
 def channels(facts: Facts) -> list[Channel]:
@@ -79,11 +88,13 @@ def choose(found: list[Channel]) -> str:
 
 
 def levels(kind: str, found: list[Channel], level: float | None) -> Tensor:
-    """Return one row for each channel: shift, unit, level, dark, center, spread, strength.
+    """Return one row for each channel; its numbers are named by `ROW`.
 
-    `level` is the standard deviation, the grey levels per count or the looks, and `dark` what
-    `tweedie.poisson` asks for. `center` and `spread` are the scale, of grey levels or for Gamma
-    noise of their logarithm, on which the score is learnt; `strength` is the variance there.
+    `level` is the standard deviation, the grey levels per count or the looks; `dark` what
+    `tweedie.poisson` asks for, or for Gamma noise the least grey level above 0. `center` and
+    `spread` are the scale on which the score is learnt, that of grey levels or for Gamma noise
+    of their logarithm; `strength` is the variance of the noise there, and `gap` what lies between
+    the values that pixels can have, 0 where they are continuous.
 
     Raises
     ------
@@ -100,7 +111,8 @@ def _gaussian(channel: Channel, level: float | None) -> Iterator[float]:
     sigma = math.sqrt(channel.mean(lambda n: n.sigma**2)) if level is None else level
     if not sigma > 0:
         raise _unknown("gaussian")
-    yield from (sigma, 0.0, channel.shift, channel.unit, (sigma / channel.unit) ** 2)
+    strength = (sigma / channel.unit) ** 2
+    yield from (sigma, 0.0, channel.shift, channel.unit, strength, channel.gap() / channel.unit)
 
 
 def _poisson(channel: Channel, level: float | None) -> Iterator[float]:
@@ -132,7 +144,8 @@ def _poisson(channel: Channel, level: float | None) -> Iterator[float]:
             " or use method.noise=gaussian"
         )
     strength = variance / channel.unit**2
-    yield from (gain, read / gain - offset, channel.shift, channel.unit, strength)
+    gap = channel.gap() / channel.unit
+    yield from (gain, read / gain - offset, channel.shift, channel.unit, strength, gap)
 
 
 def _gamma(channel: Channel, level: float | None) -> Iterator[float]:
@@ -152,7 +165,7 @@ def _gamma(channel: Channel, level: float | None) -> Iterator[float]:
         looks = float(brentq(lambda k: float(polygamma(1, k)) - variance, 0.05, 1e7))
     together = torch.cat([log.flatten() for log in logs])
     center, spread = float(together.mean()), max(float(together.std()), 1e-6)
-    yield from (looks, smallest, center, spread, float(polygamma(1, looks)) / spread**2)
+    yield from (looks, smallest, center, spread, float(polygamma(1, looks)) / spread**2, 0.0)
 
 
 def _unknown(kind: str) -> UserError:
