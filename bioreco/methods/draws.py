@@ -7,6 +7,8 @@ one process would have drawn, on a CPU or a GPU.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -38,6 +40,43 @@ def uniform(seeds: Tensor, count: int, stream: int = 0) -> Tensor:
     counter = torch.arange(count, dtype=torch.int64, device=seeds.device)
     bits = _scramble(start[:, None] + _GAMMA * (counter + 1))
     return _shift(bits, 11).to(torch.float64) * 2.0**-53
+
+
+def chosen_at(
+    seeds: Tensor, start: Tensor, size: Sequence[int], layers: int, *, share: float, stream: int = 0
+) -> Tensor:
+    """Choose pixels at random by their place, so that overlapping tiles choose the same.
+
+    Parameters
+    ----------
+    seeds
+        One integer for each sample (b,), int64.
+    start
+        The place of each sample's first pixel (b, dims), int64.
+    size
+        Pixels along each spatial axis.
+    layers
+        Channels, each of which is drawn apart.
+    share
+        Of the pixels to choose; rounded to 1 / 256.
+    stream
+        Another stream is another, independent draw from the same seeds.
+
+    Returns
+    -------
+    Tensor
+        Mask (b, layers, [z,] y, x), bool.
+
+    """
+    words = torch.arange(-(-layers // 8), dtype=torch.int64, device=seeds.device)
+    bits = _scramble(seeds + _wrapped(_GAMMA * (stream + 1)))[:, None]
+    bits = _scramble(bits + _GAMMA * (words + 1))
+    for axis, pixels in enumerate(size):
+        along = torch.arange(pixels, dtype=torch.int64, device=seeds.device)
+        place = start[:, axis].view(-1, *[1] * (axis + 2)) + along
+        bits = _scramble(bits[..., None] + _GAMMA * (place + 1))
+    parts = torch.stack([_shift(bits, 8 * k) & 255 if k else bits & 255 for k in range(8)], 2)
+    return parts.flatten(1, 2)[:, :layers] < round(256 * share)
 
 
 def _wrapped(number: int) -> int:

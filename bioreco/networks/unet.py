@@ -7,6 +7,8 @@ y and x only, since microscopes sample z coarsely and stacks are thin.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,6 +24,8 @@ _INSTANCE_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 _MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _SCALE = {2: (2.0, 2.0), 3: (1.0, 2.0, 2.0)}
 _WINDOW = {2: (2, 2), 3: (1, 2, 2)}
+
+Drop = Callable[[Tensor, int], Tensor]
 
 
 class UNet(nn.Module):
@@ -112,17 +116,23 @@ class UNet(nn.Module):
         if norm == "instance":
             self.halo = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (b, inputs, [z,] y, x) to (b, outputs, [z,] y, x)."""
+    def forward(self, x: Tensor, drop: Drop | None = None) -> Tensor:
+        """Map (b, inputs, [z,] y, x) to (b, outputs, [z,] y, x).
+
+        `drop` is applied to what each level of the decoder hands on, with the level's number, 0
+        at full resolution.
+        """
         skips: list[Tensor] = []
         for level, block in enumerate(self.encoder):
             x = block(self.pool(x) if level else x)
             skips.append(x)
         skips.pop()
         for block in self.decoder:
+            x = x if drop is None else drop(x, len(skips))
             x = functional.interpolate(x, scale_factor=_SCALE[self.dims])
             skip = skips.pop()
             x = block(torch.cat([x, skip], 1) if skips or self.top_skip else x)
+        x = x if drop is None else drop(x, 0)
         out: Tensor = self.head(x)
         return out
 

@@ -115,9 +115,8 @@ def test_a_run_keeps_deviations_and_samples_in_folders_of_their_own(bioreco):
 @pytest.mark.parametrize("axes", ["YX", "TYX", "ZYX", "CYX"])
 def test_samples_are_a_stack_and_tiles_leave_no_trace(bioreco, axes):
     shape = (50, 44) if axes == "YX" else (9 if axes == "ZYX" else 2, 50, 44)
-    dims = "3" if axes == "ZYX" else "2"
     tifffile.imwrite("a.tif", picture(*shape), imagej=True, metadata={"axes": axes})
-    more = [f"output.samples=3"]
+    more = ["output.samples=3"]
     fine(denoise(bioreco, "a.tif", "-o", "whole.tif", *more))
     fine(denoise(bioreco, "a.tif", "-o", "tiled.tif", *more, "inference.tile=18"))
     whole, tiled = (open_image(f"{name}_samples.tif") for name in ("whole", "tiled"))
