@@ -26,7 +26,11 @@ from bioreco.engine.runtime import Runtime, fold
 from bioreco.errors import UserError
 from bioreco.methods.method import Estimate, Method
 
-METHODS = sorted(path.stem for path in (config_dir() / "method").glob("*.yaml"))
+METHODS = sorted(
+    path.stem
+    for path in (config_dir() / "method").glob("*.yaml")
+    if "optim:" in path.read_text(encoding="utf-8")  # the others train nothing
+)
 SHORT = {
     "steps": 20, "batch_size": 2, "checkpoint_every": 11, "validate_every": 8, "log_every": 3,
     "device": "cpu",
