@@ -22,8 +22,8 @@ from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
 from bioreco.methods.noise_level import KINDS, MEANS, ROW, channels, choose, levels
 
 GAPS = 1.0  # tau in steps between grey levels, at least: what is narrower sees the gaps
-LOOKED = 0.25  # share of the steps, in the second half, in which brightness is compared
-KEPT = 0.95  # share of the comparison that is kept each time
+LOOKED = 0.5  # share of the steps, in the second half, in which brightness is compared
+KEPT = 0.9  # share of the comparison that is kept each time
 
 
 class Noise2Score(Method):
