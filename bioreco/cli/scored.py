@@ -20,6 +20,7 @@ from bioreco.engine.predict import Predictor
 from bioreco.engine.scoring import Scores, mean
 from bioreco.engine.selection import Judge
 from bioreco.metrics.noise import Noise
+from bioreco.metrics.noise_words import number
 
 log = logging.getLogger("bioreco")
 
@@ -80,7 +81,7 @@ def scored(found: Sequence[Found], values: Mapping[str, object]) -> dict[str, An
     """
     each = [one for model in found for one in model.scores]
     if not each:
-        absent = next((model.absent for model in found if model.absent), "there are no images")
+        absent = next((model.absent for model in found if model.absent), "no pixel is a number")
         log.info("No score without a truth: %s.", absent)
         return {"score": {"absent": absent}}
     together = mean(each)
@@ -98,7 +99,7 @@ def scored(found: Sequence[Found], values: Mapping[str, object]) -> dict[str, An
 
 def words(score: Mapping[str, float]) -> str:
     """Say the score in one plain sentence."""
-    error = f"{100 * score['heldout_error']:.2g} % of the noise variance is left as error"
+    error = f"{number(100 * score['heldout_error'])} % of the noise variance is left as error"
     if "psnr_heldout" in score:
         return (
             f"Held-out score {score['psnr_heldout']:.1f} dB (estimated PSNR without a truth;"

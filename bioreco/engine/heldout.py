@@ -46,7 +46,7 @@ def why_not(noise: Sequence[Sequence[Noise]]) -> str | None:
 def judged(predictor: Predictor, found: Sequence[Crop], *, folds: int = GLANCE[0]) -> float:
     """Return the mean held-out error of a denoiser over crops, as a share of the noise."""
     each = [one["heldout_error"] for crop in found for one in heldout(predictor, crop, folds=folds)]
-    return float(np.mean(each))
+    return float(np.mean(each)) if each else math.inf
 
 
 def heldout(predictor: Predictor, crop: Crop, *, folds: int = FOLDS) -> list[Scores]:
@@ -61,15 +61,23 @@ def heldout(predictor: Predictor, crop: Crop, *, folds: int = FOLDS) -> list[Sco
     """
     seen = np.repeat(crop.y[None], folds, axis=0)
     kept: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-    for c, noise in enumerate(crop.noise):
-        if objection(noise) is None:
-            rng = np.random.default_rng([23, crop.seed, c])
-            parts, variance = split(crop.y[c], noise, folds=folds, rng=rng)
-            seen[:, c], kept[c] = parts.seen, (parts.kept, variance)
+    for c in _good(crop):
+        rng = np.random.default_rng([23, crop.seed, c])
+        parts, variance = split(crop.y[c], crop.noise[c], folds=folds, rng=rng)
+        seen[:, c], kept[c] = parts.seen, (parts.kept, variance)
     found = reconstructed(predictor, seen, crop.beside)
     return [
         _score(crop.y[c], found[:, c], *others, sigma=crop.noise[c].sigma)
         for c, others in kept.items()
+    ]
+
+
+def _good(crop: Crop) -> list[int]:
+    """Return the channels that can be scored."""
+    return [
+        c
+        for c, noise in enumerate(crop.noise)
+        if objection(noise) is None and np.isfinite(crop.y[c]).any()
     ]
 
 
@@ -82,8 +90,7 @@ def _score(
     sigma: float,
 ) -> Scores:
     each = contributions(y, found, kept, variance)
-    error = float(each.mean()) if each.size else math.nan
-    deviation = float(each.std()) / math.sqrt(max(each.size, 1))
+    error, deviation = float(each.mean()), float(each.std()) / math.sqrt(each.size)
     scores = {"heldout_error": error / sigma**2, "heldout_error_se": deviation / sigma**2}
     if error > deviation:
         scores["psnr_heldout"] = 10 * math.log10(contrast(y) ** 2 / error)
@@ -101,7 +108,7 @@ def appearance(predictor: Predictor, crop: Crop) -> list[Scores]:
 
     """
     seen = np.repeat(crop.y[None], 3, axis=0)
-    good = [c for c, noise in enumerate(crop.noise) if objection(noise) is None]
+    good = _good(crop)
     for c in good:
         rng = np.random.default_rng([29, crop.seed, c])
         halves, _ = split(crop.y[c], crop.noise[c], dose=0.5, rng=rng)

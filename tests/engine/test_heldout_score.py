@@ -147,6 +147,13 @@ def test_crops_cover_what_they_can(as_frames, shape, axes, pixels, expected):
     assert len({crop.seed for crop in found}) == len(found)
 
 
+def test_a_crop_without_numbers_has_no_score(as_frames):
+    (crop,) = crops([as_frames(np.full((64, 64), np.nan))], [[KNOWN]], pixels=10)
+    made = predictor(Blur())
+    assert heldout.heldout(made, crop) == heldout.appearance(made, crop) == []
+    assert heldout.judged(made, [crop]) == np.inf
+
+
 def test_copies_are_mirrored_at_their_border():
     values = np.arange(5, dtype=np.float32).reshape(1, 1, 1, 5)
     read = Copies(values).read_mirrored(0, (0, -2), (1, 9))
