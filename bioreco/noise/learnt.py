@@ -47,7 +47,7 @@ class LearntNoise(NoiseModel):
 
     def variance(self, s: Tensor) -> Tensor:
         """Return a * (s - low) + b."""
-        slope, floor = self.line()
+        slope, floor = self.line().unbind()
         return slope * (s - self._start[0]).clamp(min=0) + floor
 
     def log_prob(self, y: Tensor, s: Tensor) -> Tensor:
