@@ -59,10 +59,13 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
     with open_dict(node):
         optim = node.pop("optim", {})
         node.pop("suits", None)
-    wanted = inspect.signature(find(str(node.get("_target_")), "method", trusted)).parameters
+    made = find(str(node.get("_target_")), "method", trusted)
+    wanted = inspect.signature(made).parameters
     parts: dict[str, Any] = {}
     if "network" in wanted:
-        sizes = {"inputs": shape.inputs, "outputs": shape.inputs, "dims": shape.dims}
+        each = node.get(getattr(made, "outputs", ""), 1)
+        each = each if isinstance(each, int) and each > 0 else 1  # a wrong one is told later
+        sizes = {"inputs": shape.inputs, "outputs": shape.inputs * each, "dims": shape.dims}
         parts["network"] = build(config.network, "network", trusted=trusted, **sizes)
     if "forward_model" in wanted:
         parts["forward_model"] = build(config.forward, "forward", trusted=trusted)

@@ -57,6 +57,12 @@ COMMANDS = {
         "bioreco.cli.inspecting:run",
         files=True,
     ),
+    "calibrate": Command(
+        "measure the noise of a camera from frames of a still target",
+        "bioreco.cli.calibrating:run",
+        files=True,
+        output=True,
+    ),
     "list": Command("what can be chosen, with one line each", ""),
 }
 

@@ -73,6 +73,8 @@ class Method(nn.Module):
         Whether its estimates have a standard deviation.
     posterior
         Whether it knows many reconstructions, which `sample` draws.
+    outputs
+        The option that says how many channels its network puts out for each that it sees; "": one.
 
     Notes
     -----
@@ -88,6 +90,7 @@ class Method(nn.Module):
     wants: tuple[str, ...] = ()
     uncertain: bool = False
     posterior: bool = False
+    outputs: str = ""
 
     def prepare(self, facts: Facts) -> None:
         """Look at the measurements before training; what is learnt here belongs in the state.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from bioreco.errors import UserError
 from bioreco.metrics.noise import Noise
-from bioreco.noise.model import NoiseModel
+from bioreco.noise.model import NoiseModel, normal
+from bioreco.noise.pairs import transfer
+
+SHARP = 0.35  # counts: the least read noise, since numbers of detectors are rarely whole counts
+SMOOTH = 1.0  # counts of read noise from which single counts can't be told apart
 
 
 class PoissonGaussian(NoiseModel):
-    """y = s + w with var(w) = gain * (s - offset) + read**2, taken to be normal.
+    """y = gain * n + offset + w: Poisson counts n of mean (s - offset) / gain, w normal.
 
     Parameters
     ----------
@@ -24,7 +27,7 @@ class PoissonGaussian(NoiseModel):
     offset
         Grey level without any signal.
     read
-        Standard deviation of the read noise, in grey levels.
+        Standard deviation of the read noise w, in grey levels.
 
     Raises
     ------
@@ -33,9 +36,16 @@ class PoissonGaussian(NoiseModel):
 
     Notes
     -----
-    What is None is estimated from the images. Foi et al., IEEE TIP 17, 2008.
+    What is None is estimated from the images. The variance is `gain * (s - offset) + read**2`.
+    The density is the sum over the counts, p(y | s) = sum_n Poisson(n) N(y; gain n + offset, read),
+    which is lopsided where counts are few, with read noise of at least 0.35 counts; from 1 count
+    of read noise on it is taken to be normal. Signals below the offset have read noise alone.
+    Foi et al., IEEE TIP 17, 2008.
 
     """
+
+    kind = "poisson_gaussian"
+    estimable = ("gain", "offset", "read")
 
     def __init__(
         self, *, gain: float | None = None, offset: float | None = None, read: float | None = None
@@ -63,27 +73,94 @@ class PoissonGaussian(NoiseModel):
         """Standard deviation of the read noise."""
         return float(self._values[2])
 
-    def fit(self, noise: Sequence[Sequence[Noise]]) -> None:
-        """Take what is unknown from the estimates, averaged over images and channels."""
-        found = [channel for channels in noise for channel in channels if channel.sigma > 0]
-        if not found and torch.isnan(self._values).any():
-            raise UserError(
-                "the noise of these images could not be estimated: say noise.gain=, noise.offset="
-                " and noise.read="
-            )
-        estimates = [(n.gain, n.offset, n.read_noise) for n in found] or [(0.0, 0.0, 0.0)]
-        mean = torch.tensor(estimates, dtype=torch.float64).mean(0)
-        self._values.copy_(torch.where(torch.isnan(self._values), mean, self._values))
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the density without any counts, at least 0.01 grey levels."""
+        return max(self.read, SHARP * self.gain, 0.01)
+
+    def estimate(self, found: Sequence[Noise]) -> None:
+        """Take the estimates, averaged over images and channels."""
+        values = [(one.gain, one.offset, one.read_noise) for one in found]
+        self._learn(torch.tensor(values, dtype=torch.float64).mean(0).tolist())
+
+    def calibrate(self, y: Tensor, s: Tensor) -> None:
+        """Fit the line of variance against signal; the darkest signal is dark if all else allows.
+
+        Gain and offset that were told are kept.
+        """
+        if self.known:
+            return
+        found = transfer(y, s)
+        gain, offset, _ = (g if g is not None else math.nan for g in self._given)
+        gain = found.slope if math.isnan(gain) else gain
+        height = (
+            float((found.variance - gain * found.level).median())
+            if self._given[0]
+            else found.height
+        )
+        if math.isnan(offset):
+            offset = max(found.low, -height / gain) if gain > 0 else found.low
+        read = math.sqrt(max(gain * offset + height, 0.0))
+        self._learn([gain, offset, read])
+
+    def _learn(self, values: Sequence[float]) -> None:
+        new = torch.tensor(values, dtype=torch.float64).to(self._values.device)
+        self._values.copy_(torch.where(torch.isnan(self._values), new, self._values))
 
     def variance(self, s: Tensor) -> Tensor:
-        """Return gain * (s - offset) + read**2, at least a hundredth of a grey level squared."""
-        signal = (s - self.offset).clamp(min=0)
-        return (self.gain * signal + self.read**2).clamp(min=1e-4)
+        """Return gain * (s - offset) + read**2."""
+        return self.gain * (s - self.offset).clamp(min=0) + self.spread**2
 
     def log_prob(self, y: Tensor, s: Tensor) -> Tensor:
-        """Return the logarithm of the normal density."""
-        variance = self.variance(s)
-        return -0.5 * ((y - s) ** 2 / variance + torch.log(2 * math.pi * variance))
+        """Return the logarithm of the density."""
+        if self.gain > 0 and self.read < SMOOTH * self.gain:
+            return self._counted(y, s)
+        return normal(y - s, self.variance(s))
+
+    def _counted(self, y: Tensor, s: Tensor) -> Tensor:
+        """Add up the counts around what was measured, which alone matter."""
+        gain, spread = self.gain, self.spread / self.gain
+        y, s = (y - self.offset) / gain, (s - self.offset) / gain
+        reach = math.ceil(4 * spread) + 1
+        first = (y.round() - reach).clamp(min=0)
+        rate, below = s.clamp(min=1e-6), s.clamp(max=0)
+        total: Tensor | None = None
+        for k in range(2 * reach + 1):
+            n = first + k
+            height = _stirling(n) - math.log(spread * math.sqrt(2 * math.pi) * gain)
+            term = height - _deviance(n, rate) - 0.5 * ((y - below - n) / spread) ** 2
+            total = term if total is None else torch.logaddexp(total, term)
+        assert total is not None
+        return total
+
+    def check_counts(self, y: Sequence[Tensor]) -> None:
+        """Refuse measurements far below the offset that was told, and fractions of pure counts.
+
+        Raises
+        ------
+        UserError
+            If one in a thousand is below, or one in a hundred no whole count.
+
+        """
+        offset = self._given[1]
+        if offset is None or not self.known or self.gain == 0:
+            return
+        counts = torch.cat([(image.flatten() - offset) / self.gain for image in y])
+        depth = 5 * max(self.read / self.gain, 0.1)
+        if float((counts < -depth).double().mean()) > 1e-3:
+            raise UserError(
+                f"the images go down to {float(counts.min()) * self.gain + offset:.4g}, below"
+                f" noise.offset={offset:g}: these are not counts. Leave noise.offset, noise.gain"
+                " and noise.read out, and they are estimated"
+            )
+        if self._given[2] == 0 and self._given[0] is not None:
+            fraction = (counts - counts.round()).abs() > 0.02
+            if float(fraction.double().mean()) > 0.01:
+                raise UserError(
+                    f"the grey levels are not multiples of noise.gain={self.gain:g}: these are"
+                    " scaled values, not counts of photons. Say noise.gain= and noise.read=, or"
+                    " leave them out, and they are estimated"
+                )
 
     def describe(self) -> str:
         """Return gain, offset and read noise."""
@@ -92,6 +169,14 @@ class PoissonGaussian(NoiseModel):
             f" {self.offset:.4g}, read noise {self.read:.3g} grey levels"
         )
 
-    def state(self) -> dict[str, Any]:
-        """Return the three numbers."""
-        return {"gain": self.gain, "offset": self.offset, "read": self.read}
+
+def _deviance(n: Tensor, rate: Tensor) -> Tensor:
+    """Return n log(n / rate) - n + rate, exact in single precision however many counts."""
+    x = (rate - n) / n.clamp(min=1)
+    return torch.where(n > 0, n * (x - torch.log1p(x)), rate)
+
+
+def _stirling(n: Tensor) -> Tensor:
+    """Return log Poisson(n; n), the height of the distribution at its own mean."""
+    m = n.double()
+    return (torch.xlogy(m, m) - m - torch.lgamma(m + 1)).to(n.dtype)

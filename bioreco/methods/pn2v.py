@@ -1,0 +1,249 @@
+"""Probabilistic Noise2Void: predict what each pixel may be, then let its measurement speak.
+
+Krull et al., "Probabilistic Noise2Void", Frontiers in Computer Science 2, 2020; noise learnt from
+the images themselves as in Prakash et al., ISBI 2020. A blind-spot network predicts K samples of
+the signal at each pixel from the pixels around it, the prior. The noise model weighs them by the
+measurement of the pixel itself: their weighted mean is the estimate of least squared error, and
+their spread tells how sure it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from bioreco.errors import UserError, nearest
+from bioreco.methods import draws, masking
+from bioreco.methods.masking import masked_mse
+from bioreco.methods.method import Batch, Estimate, Facts, Losses
+from bioreco.methods.noise2void import Noise2Void
+from bioreco.noise.checks import check
+from bioreco.noise.model import NoiseModel
+
+log = logging.getLogger("bioreco")
+
+BOOTSTRAPS = ("auto", "always", "never")
+INFERENCES = ("full", "partition")
+GRID = 4  # period of the partition in pixels
+PAIRS = 2**18  # of measurement and prediction that a noise model is learnt from
+ROUNDS = 16  # masks that give those pairs, at most
+
+
+class ProbabilisticNoise2Void(Noise2Void):
+    """Noise2Void that predicts a distribution, and weighs it by the measurement.
+
+    Parameters
+    ----------
+    network
+        Maps (b, c, [z,] y, x) to `prior_samples` as many channels.
+    noise_model
+        p(y | s) in the images' grey levels.
+    prior_samples
+        Samples K of the signal that are predicted for each pixel.
+    bootstrap
+        Learn the noise model from the images: pairs of a measurement and its blind-spot prediction,
+        after a first phase of training as Noise2Void. "auto": where neither the configuration nor
+        an estimate from the images tells it.
+    warmup
+        Share of the training that this first phase takes.
+    inference
+        "partition": hide each grid of pixels in turn, so that the prior never sees the measurement
+        it is weighed by; 16 passes. "full": one pass over the unmasked image, which counts each
+        measurement twice and so trusts it too much.
+    density, replacement, radius, joint
+        See `Noise2Void`.
+
+    Raises
+    ------
+    UserError
+        If an option is out of range.
+
+    """
+
+    uncertain = True
+    outputs = "prior_samples"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        noise_model: NoiseModel,
+        *,
+        prior_samples: int = 64,
+        bootstrap: str = "auto",
+        warmup: float = 0.2,
+        inference: str = "partition",
+        density: float = 0.06,
+        replacement: str = "mean",
+        radius: int = 1,
+        joint: bool = False,
+    ) -> None:
+        super().__init__(
+            network, density=density, replacement=replacement, radius=radius, joint=joint
+        )
+        for key, value, allowed in (
+            ("bootstrap", bootstrap, BOOTSTRAPS),
+            ("inference", inference, INFERENCES),
+        ):
+            if value not in allowed:
+                raise UserError(
+                    f"method.{key}={value}: choose one of {', '.join(allowed)}."
+                    + nearest(value, allowed)
+                )
+        if not 2 <= prior_samples <= 1024:
+            raise UserError(f"method.prior_samples={prior_samples}: 2 to 1024")
+        if not 0 < warmup < 1:
+            raise UserError(f"method.warmup={warmup}: a share of the training, above 0, below 1")
+        self.noise_model, self.prior_samples = noise_model, prior_samples
+        self.bootstrap, self.warmup, self.inference = bootstrap, warmup, inference
+        self._images: Sequence[Tensor] = ()
+        self._scales: Sequence[tuple[Tensor, Tensor]] = ()
+
+    def prepare(self, facts: Facts) -> None:
+        """Take what the noise model lacks from the images, and refuse one that contradicts them."""
+        model = self.noise_model
+        self._images, self._scales = facts.images, facts.scales
+        told = model.informed_by(())
+        if self.bootstrap == "always" and told:
+            raise UserError(
+                "method.bootstrap=always learns the noise from the images, but the noise model is"
+                " known already: leave one of the two out"
+            )
+        learns = {
+            "always": True,
+            "never": False,
+            "auto": not model.informed_by(facts.noise),
+        }[self.bootstrap]
+        if learns:
+            log.info("The noise model will be learnt from the images during training.")
+            return
+        model.fit(facts.noise)
+        measured = [
+            _raw(image[None], shift[None], unit[None])[0]
+            for image, (shift, unit) in zip(facts.images, facts.scales, strict=True)
+        ]
+        check(model, measured, facts.noise)
+        log.info("Noise model: %s.", model.describe())
+
+    def prior(self, y: Tensor) -> Tensor:
+        """Return what the network takes each pixel for, (b, c, K, [z,] y, x)."""
+        x: Tensor = self.network(y).float()
+        return x.view(len(y), y.shape[1], self.prior_samples, *y.shape[2:])
+
+    def step(self, batch: Batch) -> Iterator[tuple[str, Losses]]:
+        """Maximise the likelihood of the hidden pixels, Eq. (8) of Krull et al."""
+        if not self.noise_model.known and float(batch["progress"]) >= self.warmup:
+            self._learn_noise(batch)
+        mask = self.blind_spots(batch) & batch["target"]
+        samples = self.prior(self.fill(batch, mask))
+        if self.noise_model.known:
+            yield "network", {"nll": self._surprise(samples, batch, mask)}
+        else:
+            yield "network", {"mse": masked_mse(samples.mean(2), batch["y"], mask)}
+
+    def validate(self, batch: Batch) -> Losses:
+        """Return the squared error of the prior's mean, and the negative log-likelihood."""
+        samples = self.prior(self.fill(batch, batch["held"]))
+        losses = {"mse": masked_mse(samples.mean(2), batch["y"], batch["held"])}
+        if self.noise_model.known:
+            losses["nll"] = self._surprise(samples, batch, batch["held"])
+        return losses
+
+    def _surprise(self, samples: Tensor, batch: Batch, mask: Tensor) -> Tensor:
+        """Return -log mean_k p(y | s_k) over the masked pixels of each sample, averaged."""
+        shift, unit = (_like(batch[key], mask).expand(mask.shape)[mask] for key in _SCALE)
+        y = batch["y"].float()[mask] * unit + shift
+        s = samples.movedim(2, -1)[mask] * unit[:, None] + shift[:, None]
+        likely = torch.logsumexp(self.noise_model.log_prob(y[:, None], s), 1)
+        each = mask.flatten(1).sum(1).clamp(min=1)
+        weight = (mask / each.view(-1, *[1] * (mask.dim() - 1)))[mask]
+        return -((likely - math.log(self.prior_samples)) * weight).sum() / len(mask)
+
+    @torch.no_grad()
+    def _learn_noise(self, batch: Batch) -> None:
+        """Learn the noise model from pairs (measurement, blind-spot prediction)."""
+        device, dims = batch["y"].device, batch["y"].dim() - 2
+        images = [image[None].to(device) for image in self._images] or [batch["y"]]
+        scales = [tuple(v[None].to(device) for v in scale) for scale in self._scales] or [
+            (batch["shift"], batch["unit"])
+        ]
+        found: list[Tensor] = []
+        for number in range(ROUNDS):
+            for image, (shift, unit) in zip(images, scales, strict=True):
+                part = _crop(image, self.stride or (1,) * dims, number)
+                seeds = torch.arange(len(part), device=device) + number
+                mask = masking.stratified(part, self.density, seeds)
+                blind = self.fill({"y": part, "seed": seeds}, mask)
+                pair = [_raw(v, shift, unit)[mask] for v in (part, self.prior(blind).mean(2))]
+                found.append(torch.stack(pair))
+            if sum(p.shape[1] for p in found) >= PAIRS:
+                break
+        y, s = torch.cat(found, 1)
+        self.noise_model.calibrate(y, s)
+        log.info("Noise model, learnt from the images: %s.", self.noise_model.describe())
+
+    def reconstruct(self, batch: Batch) -> Estimate:
+        """Weigh the prior samples by the measurement: mean and deviation of the posterior."""
+        samples = self._blind(batch) if self.inference == "partition" else self.prior(batch["y"])
+        if not self.noise_model.known:
+            return Estimate(samples.mean(2))
+        shift, unit = (_like(batch[key], samples) for key in _SCALE)
+        y = _raw(batch["y"].float(), batch["shift"], batch["unit"])[:, :, None]
+        weight = torch.softmax(self.noise_model.log_prob(y, samples * unit + shift), 2)
+        mean = (weight * samples).sum(2)
+        variance = (weight * (samples - mean[:, :, None]) ** 2).sum(2)
+        return Estimate(mean, variance.sqrt())
+
+    def _blind(self, batch: Batch) -> Tensor:
+        """Return the prior of each pixel, predicted with it and the others of its grid hidden."""
+        y = batch["y"]
+        samples: Tensor | None = None
+        for phase in range(GRID**2):
+            mask = masking.grid(y, GRID, torch.full((len(y),), phase, device=y.device))
+            found = self.prior(self.fill(batch, mask))
+            samples = found if samples is None else torch.where(mask[:, :, None], found, samples)
+        assert samples is not None
+        return samples
+
+    @property
+    def halo(self) -> tuple[int, ...] | None:
+        """The network's halo, and the radius more where hidden pixels are filled."""
+        halo = super().halo
+        if halo is None or self.inference == "full":
+            return halo
+        return tuple(n + self.radius for n in halo)
+
+    @property
+    def stride(self) -> tuple[int, ...] | None:
+        """The network's stride; the partition must repeat with it."""
+        stride = super().stride
+        if stride is None or self.inference == "full":
+            return stride
+        period = (2, GRID, GRID)[-len(stride) :]
+        return tuple(math.lcm(a, b) for a, b in zip(stride, period, strict=True))
+
+
+_SCALE = ("shift", "unit")
+
+
+def _like(values: Tensor, y: Tensor) -> Tensor:
+    """Return numbers (b, c) with as many axes as y."""
+    return values.view(*values.shape, *[1] * (y.dim() - 2))
+
+
+def _raw(y: Tensor, shift: Tensor, unit: Tensor) -> Tensor:
+    """Return measurements (b, c, ...) in their grey levels."""
+    return y * _like(unit, y) + _like(shift, y)
+
+
+def _crop(image: Tensor, stride: Sequence[int], number: int) -> Tensor:
+    """Return a part of an image that a network can take, another for each number."""
+    for axis, step in enumerate(stride, start=2):
+        size = image.shape[axis]
+        length = max(step, min(size, 256) // step * step)
+        u = float(draws.uniform(torch.tensor([number * 8 + axis]), 1))
+        image = image.narrow(axis, int(u * (size - length + 1)), length)
+    return image
