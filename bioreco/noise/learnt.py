@@ -5,13 +5,10 @@ The fully unsupervised case of DivNoising (Prakash et al., ICLR 2021, Sec. 4.1).
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from bioreco.noise.model import NoiseModel
+from bioreco.noise.model import NoiseModel, normal
 
 SPEED = 10.0  # a step of the optimiser changes the logarithms by this times its learning rate
 LEAST = 0.05  # share of the variance that each part has at the start, so that it can grow
@@ -26,6 +23,8 @@ class LearntNoise(NoiseModel):
     the variance is b. The logarithm of the variance stays in the density, or b would grow forever.
 
     """
+
+    kind = "learnt"
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,8 +51,7 @@ class LearntNoise(NoiseModel):
 
     def log_prob(self, y: Tensor, s: Tensor) -> Tensor:
         """Return the logarithm of the normal density."""
-        variance = self.variance(s)
-        return -0.5 * ((y - s) ** 2 / variance + torch.log(2 * math.pi * variance))
+        return normal(y - s, self.variance(s))
 
     def describe(self) -> str:
         """Return the line."""
@@ -62,8 +60,3 @@ class LearntNoise(NoiseModel):
             f"learnt noise: variance {slope:.3g} per grey level above {float(self._start[0]):.4g},"
             f" and {floor:.3g}"
         )
-
-    def state(self) -> dict[str, Any]:
-        """Return the three numbers."""
-        slope, floor = self.line().tolist()
-        return {"low": float(self._start[0]), "slope": slope, "floor": floor}

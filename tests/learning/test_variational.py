@@ -1,4 +1,4 @@
-"""DivNoising learns the signal on one image, keeps the mean of few counts, and does not collapse."""
+"""DivNoising learns the signal from one image, and keeps the mean of few counts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from bioreco.data.normalisation import Normalisation
 from bioreco.data.patches import Patches
 from bioreco.data.synthetic import scene
 from bioreco.engine.fit import fit
-from bioreco.engine.inference import Inference
 from bioreco.engine.options import Options
-from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
 from bioreco.methods.divnoising import DivNoising
 from bioreco.methods.method import Facts
@@ -70,21 +68,33 @@ def measured(*shape: int) -> tuple[np.ndarray, np.ndarray]:
     return truth, PoissonGaussian(gain=10, read=4).sample(truth, rng)
 
 
-def test_t(tmp_path):
-    import time
-    for shape in ((128,128),(10,48,48)):
-        truth, y = measured(*shape)
-        t=time.process_time()
-        m, x, sd = learnt(y, tmp_path / str(len(shape)), 150)
-        gaussian = max(psnr(ndimage.gaussian_filter(y, s), truth) for s in np.arange(0.5, 2.5, 0.1))
-        print(shape, psnr(y,truth), gaussian, psnr(x,truth), np.sqrt(np.mean((x-truth)**2)/np.mean(sd**2)), np.mean(abs(x-truth)<1.645*sd), m._watch, time.process_time()-t)
-    for mu in (.2,.5,1):
-        y = np.random.default_rng(0).poisson(mu, (256, 256)).astype(np.float32)
-        t=time.process_time()
-        m, x, sd = learnt(y, tmp_path / str(mu), 150)
-        print(mu, m.noise_model.describe(), x.mean()/y.mean()-1, x.std()/y.std(), sd.mean(), m._watch,time.process_time()-t)
-    truth, y = measured(128,128)
-    m, x, sd = learnt(y, tmp_path / "l", 150, learn_noise=True)
-    print("learn", psnr(x,truth), m.learnt.describe())
-    m, x, sd = learnt(y, tmp_path / "l2", 150, Model(gain=10.,offset=0.,read=4.))
-    print("known", psnr(x,truth))
+def gaussian(y: np.ndarray, truth: np.ndarray) -> float:
+    return max(psnr(ndimage.gaussian_filter(y, s), truth) for s in np.arange(0.5, 2.5, 0.1))
+
+
+# Seen on one thread: noisy 19.9 dB, best Gaussian filter 26.9, noise estimated 27.6, learnt 27.9.
+@pytest.mark.parametrize("learn_noise", [False, True])
+def test_learning_beats_the_noise_and_the_best_gaussian_filter(tmp_path, learn_noise):
+    truth, y = measured(128, 128)
+    method, x, std = learnt(y, tmp_path, 150, learn_noise=learn_noise)
+    assert psnr(x, truth) > psnr(y, truth) + 4
+    assert psnr(x, truth) > gaussian(y, truth) + 0.3
+    inside = np.abs(x - truth) < 1.645 * std  # seen 0.95
+    assert 0.85 < inside.mean() < 0.99
+    assert np.corrcoef(np.abs(x - truth).ravel(), std.ravel())[0, 1] > 0.15
+    assert float(method._watch[2]) == 0  # the codes were never given up
+
+
+# Seen: noisy 14.9 dB, found 25.9.
+def test_stacks_are_learnt_too(tmp_path):
+    truth, y = measured(10, 48, 48)
+    assert psnr(learnt(y, tmp_path, 60)[1], truth) > psnr(y, truth) + 3
+
+
+# Seen: 0.1 to 1 percent off, and 5 to 10 if the mean of the residuals were not added.
+@pytest.mark.parametrize("counts", [0.2, 0.5, 1.0])
+def test_the_mean_of_few_counts_is_kept(tmp_path, counts):
+    y = np.random.default_rng(0).poisson(counts, (256, 256)).astype(np.float32)
+    _, x, _ = learnt(y, tmp_path, 100)
+    assert x.mean() == pytest.approx(y.mean(), rel=0.02)
+    assert x.std() < 0.3 * y.std()
