@@ -7,6 +7,7 @@ one process would have drawn, on a CPU or a GPU.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -77,6 +78,51 @@ def chosen_at(
         bits = _scramble(bits[..., None] + _GAMMA * (place + 1))
     parts = torch.stack([_shift(bits, 8 * k) & 255 if k else bits & 255 for k in range(8)], 2)
     return parts.flatten(1, 2)[:, :layers] < round(256 * share)
+
+
+def normal_at(
+    seeds: Tensor,
+    start: Tensor,
+    size: Sequence[int],
+    *,
+    channels: int,
+    number: int,
+    stream: int = 0,
+) -> Tensor:
+    """Draw a standard normal number for each place of a grid, the same from wherever it is seen.
+
+    Parameters
+    ----------
+    seeds
+        One integer for each sample (b,), int64.
+    start
+        Position of the first place in the whole grid (b, dims), int64; may be negative.
+    size
+        Places along each axis.
+    channels
+        Numbers drawn at each place.
+    number, stream
+        Other draws, independent from one another, from the same seeds.
+
+    Returns
+    -------
+    Tensor
+        (b, channels, *size), float32.
+
+    """
+    key = _scramble(seeds + _wrapped(_GAMMA * (stream + 1)))
+    key = _next(key, torch.full_like(key, number))
+    key = _next(key[:, None], torch.arange(channels, device=seeds.device))
+    for axis, places in enumerate(size):
+        along = start[:, axis, None] + torch.arange(places, device=seeds.device)
+        key = _next(key[..., None], along.view(len(along), *[1] * (axis + 1), places))
+    u = (_shift(key, 12).to(torch.float64) + 0.5) * 2.0**-52
+    return (math.sqrt(2) * torch.erfinv(2 * u - 1)).float()
+
+
+def _next(key: Tensor, counter: Tensor) -> Tensor:
+    """Return the key of a counter below a key."""
+    return _scramble(key + _GAMMA * (counter + 1))
 
 
 def _wrapped(number: int) -> int:

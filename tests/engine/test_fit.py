@@ -24,7 +24,8 @@ from bioreco.engine.fit import fit
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime, fold
 from bioreco.errors import UserError
-from bioreco.methods.method import Estimate, Method
+from bioreco.methods.method import Estimate, Facts, Method
+from bioreco.metrics.noise import Noise
 
 METHODS = sorted(
     path.stem
@@ -73,11 +74,19 @@ def configured(name: str, dims: int = 2, *more: str):
 
 def run(made, folder: Path, data: Patches, **options: Any):
     method, factories = made
+    method.prepare(facts(data))
     fitted = fit(
         method, data, factories, options=Options(**SHORT | options), runtime=Runtime("cpu"),
         folder=folder, seed=SEED, extras={"config": {}}, floor=0.5,
     )  # fmt: skip
     return method, fitted
+
+
+def facts(data: Patches) -> Facts:
+    scales = [(torch.from_numpy(shift), torch.from_numpy(unit)) for shift, unit in data.scales]
+    noise = Noise(gain=0.0, offset=0.0, read_noise=0.7, sigma=0.7)
+    images = [torch.from_numpy(block) for block in data.blocks]
+    return Facts(images, scales, [[noise] for _ in images], 1, len(data.patch))
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

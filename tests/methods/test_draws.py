@@ -61,3 +61,48 @@ def test_numbers_stay_what_they_are():
     start = mix(state)
     by_hand = [(mix((start + state * (k + 1)) % 2**64) >> 11) / 2**53 for k in range(3)]
     assert draws.uniform(torch.tensor([0]), 3)[0].tolist() == by_hand
+
+
+# --- numbers by position
+
+
+def grid(start: tuple[int, ...], size: tuple[int, ...], seed: int = 3, **more) -> torch.Tensor:
+    given = {"channels": 3, "number": 0} | more
+    return draws.normal_at(torch.tensor([seed]), torch.tensor([start]), size, **given)[0]
+
+
+def test_numbers_by_position_are_normal():
+    z = grid((-100, 7), (200, 150))
+    assert z.dtype == torch.float32
+    assert z.shape == (3, 200, 150)
+    for channel in z.numpy():
+        assert stats.kstest(channel.ravel(), "norm").pvalue > 1e-3
+    assert z.abs().max() < 6
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_place_has_its_numbers_from_wherever_it_is_seen(dims):
+    start, size = (-4, 10, -20)[-dims:], (6, 20, 31)[-dims:]
+    whole = grid(start, size)
+    part = tuple(slice(n // 3, n - 1) for n in size)
+    seen = grid(tuple(a + s.start for a, s in zip(start, part, strict=True)),
+                tuple(s.stop - s.start for s in part))  # fmt: skip
+    assert torch.equal(seen, whole[:, *part])
+    more = draws.normal_at(torch.tensor([9, 3]), torch.tensor([start] * 2), size,
+                           channels=2, number=0)  # fmt: skip
+    assert torch.equal(more[1], whole[:2])
+
+
+def test_neighbours_channels_numbers_streams_and_seeds_are_independent():
+    base = grid((0, 0), (128, 128))
+    others = [
+        grid((0, 0), (128, 128), number=1)[0],
+        grid((0, 0), (128, 128), stream=1)[0],
+        grid((0, 0), (128, 128), seed=4)[0],
+        base[1],
+        base[0].T,
+        base[0].roll(1, 0),
+        base[0].roll(1, 1),
+    ]
+    for other in others:
+        assert abs(np.corrcoef(base[0].numpy().ravel(), other.numpy().ravel())[0, 1]) < 0.03
