@@ -7,7 +7,8 @@ file NAME_1.png (or NAME.tif) is matched with NAME.png (.tif) of the other. It r
         trainer.steps=1000000 trainer.time_limit=SECONDS
 
 and prints a Markdown table beside the best plain Gaussian filter, whose width is chosen with the
-truth. The truth is used for scoring alone. Each cell holds the PSNR with a peak of 255, and the
+truth. The truth is used for scoring alone. Methods that aren't trained (`--methods gaussian nlm`)
+run once, whatever the seconds. Each cell holds the PSNR with a peak of 255, and the
 PSNR after the best scale and offset with the range of the truth as the peak: an exposure may be
 brighter or darker than the truth, which no denoiser should undo.
 """
@@ -19,11 +20,13 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from bioreco.cli.baselines import known
 from bioreco.data.formats import find_images, open_image
 from bioreco.metrics.fidelity import psnr, si_psnr
 
@@ -63,7 +66,7 @@ def trained(method: str, noisy: Path, truth: Path, seconds: float, more: list[st
         command = [
             *(sys.executable, "-m", "bioreco", "train", f"method={method}", "data=files"),
             *(f"data.paths=['{noisy}']", f"data.reference=['{truth}']"),
-            *("trainer.steps=1000000", f"trainer.time_limit={seconds:g}"),
+            *("trainer.steps=1000000", f"trainer.time_limit={seconds or 60:g}"),
             *(f"hydra.run.dir={folder}", *more),
         ]
         subprocess.run(command, check=True, capture_output=True)
@@ -80,20 +83,25 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names to take")
     parser.add_argument("--with", nargs="+", dest="more", default=[], help="more options")
     given = parser.parse_args()
-    runs = [(m, s) for s in given.seconds for m in given.methods]
-    titles = ["image", "input", "best Gaussian", *[f"{m} {s:g} s" for m, s in runs]]
+    untrained = known()
+    runs = [(m, 0.0) for m in given.methods if m in untrained]
+    runs += [(m, s) for s in given.seconds for m in given.methods if m not in untrained]
+    titles = ["image", "input", "best Gaussian", *[f"{m} {s:g} s" if s else m for m, s in runs]]
     print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles), flush=True)
     for name, noisy, truth in pairs(given.noisy, given.truth):
         if given.only and name not in given.only:
             continue
         row = [cell(best_gaussian(noisy, truth))]
         steps = []
+        walls = []
         for method, seconds in runs:
+            began = time.monotonic()
             metrics = trained(method, noisy, truth, seconds, given.more)
+            walls.append(round(time.monotonic() - began, 1))
             row.append(cell(metrics["test"]))
             steps.append(metrics["steps"])
         cells = [name, cell(metrics["baselines"]["input"]), *row]
-        print("| " + " | ".join(cells) + f" | <!-- steps {steps} -->", flush=True)
+        print("| " + " | ".join(cells) + f" | <!-- steps {steps}, s {walls} -->", flush=True)
 
 
 if __name__ == "__main__":
