@@ -8,7 +8,8 @@ NAME_1.png (or NAME.tif) is matched with NAME.png (.tif) of the other. It runs, 
         trainer.steps=STEPS (or 1000000 and trainer.time_limit=SECONDS)
 
 and prints a Markdown table beside the best plain Gaussian filter, whose width is chosen with the
-truth. The truth is used for scoring alone. Each cell holds the PSNR with a peak of 255, and the
+truth. The truth is used for scoring alone. Methods that aren't trained (`--methods gaussian nlm`)
+run once, whatever the seconds. Each cell holds the PSNR with a peak of 255, and the
 PSNR after the best scale and offset with the range of the truth as the peak: an exposure may be
 brighter or darker than the truth, which no denoiser should undo.
 """
@@ -20,11 +21,13 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from bioreco.cli.baselines import known
 from bioreco.data.formats import find_images, open_image
 from bioreco.metrics.fidelity import psnr, si_psnr
 
@@ -75,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("noisy", type=Path)
     parser.add_argument("truth", type=Path)
-    budget = parser.add_mutually_exclusive_group(required=True)
+    budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--seconds", type=float, nargs="+", default=[])
     budget.add_argument("--steps", type=int, nargs="+", default=[])
     parser.add_argument("--methods", nargs="+", default=["n2v", "n2s"])
@@ -86,20 +89,30 @@ def main() -> None:
         f"{s:g} s": ["trainer.steps=1000000", f"trainer.time_limit={s:g}"] for s in given.seconds
     }
     budgets |= {f"{n} steps": [f"trainer.steps={n}"] for n in given.steps}
-    runs = [(method, told) for told in budgets for method in given.methods]
-    titles = ["image", "input", "best Gaussian", *[f"{m}, {told}" for m, told in runs]]
+    untrained = known()
+    runs: list[tuple[str, str, list[str]]] = [(m, m, []) for m in given.methods if m in untrained]
+    runs += [
+        (m, f"{m}, {told}", options)
+        for told, options in budgets.items()
+        for m in given.methods
+        if m not in untrained
+    ]
+    titles = ["image", "input", "best Gaussian", *[title for _, title, _ in runs]]
     print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles), flush=True)
     for name, noisy, truth in pairs(given.noisy, given.truth):
         if given.only and name not in given.only:
             continue
         row = [cell(best_gaussian(noisy, truth))]
         steps = []
-        for method, told in runs:
-            metrics = trained(method, noisy, truth, [*budgets[told], *given.more])
+        walls = []
+        for method, _, budget in runs:
+            began = time.monotonic()
+            metrics = trained(method, noisy, truth, [*budget, *given.more])
+            walls.append(round(time.monotonic() - began, 1))
             row.append(cell(metrics["test"]))
             steps.append(metrics["steps"])
         cells = [name, cell(metrics["baselines"]["input"]), *row]
-        print("| " + " | ".join(cells) + f" | <!-- steps {steps} -->", flush=True)
+        print("| " + " | ".join(cells) + f" | <!-- steps {steps}, s {walls} -->", flush=True)
 
 
 if __name__ == "__main__":

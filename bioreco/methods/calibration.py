@@ -7,9 +7,10 @@ is that against the truth plus the variance of the noise, and the best strength 
 
 Notes
 -----
-The mean of the neighbours is less noisy than a pixel, and a filter that compares patches would
-meet an image it will never see. So where the variance of the noise is known, noise is drawn and
-added to the replacement, until it is as noisy as the pixel was. It stays independent of the pixel.
+The mean of the neighbours is less noisy than a pixel. A filter that does nothing would then look
+like a good one, most of all in stacks, and one that compares patches would meet an image it will
+never see. So noise of the estimated variance is drawn and added to the replacement, until it is as
+noisy as the pixel was. It stays independent of the pixel.
 """
 
 from __future__ import annotations
@@ -94,8 +95,11 @@ def hide(y: Tensor, phase: int, variance: Variance | None) -> tuple[Tensor, Tens
     return torch.where(mask[0], mean + noise.to(mean.dtype), mean), mask[0]
 
 
-def best(loss: Callable[[float], float], grid: Sequence[float]) -> float:
-    """Return the value of a rising grid with the least loss: each third is tried, then near it."""
+def best(loss: Callable[[float], float], grid: Sequence[float]) -> tuple[float, float]:
+    """Return the value of a rising grid with the least loss, and the loss.
+
+    Each third value is tried, then those near the best of them.
+    """
     found: dict[int, float] = {}
 
     def at(k: int) -> float:
@@ -109,5 +113,5 @@ def best(loss: Callable[[float], float], grid: Sequence[float]) -> float:
     while True:
         lowest = min((here, here - 1, here + 1), key=at)
         if lowest == here:
-            return grid[here]
+            return grid[here], found[here]
         here = lowest

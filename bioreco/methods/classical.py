@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,9 +46,6 @@ class Classical(Method):
         Strengths that are tried.
     budget
         Pixels that they are tried on.
-    compares
-        Whether it compares patches, so that hidden pixels must look as noisy as they were; then
-        `hole_noise` is asked for.
 
     Parameters
     ----------
@@ -71,7 +69,6 @@ class Classical(Method):
     option: ClassVar[str] = "strength"
     grid: ClassVar[Sequence[float]]
     budget: ClassVar[int] = 2**18
-    compares: ClassVar[bool] = False
 
     def __init__(self, dims: int, *, strength: float | None, keep_mean: float | None) -> None:
         super().__init__()
@@ -121,15 +118,22 @@ class Classical(Method):
             which = f"Channel {number}: " if len(together) > 1 else ""
             self.settings.append(self._settled(known, images, which))
 
+    def ways(self, setting: Setting) -> list[Setting]:
+        """Return what is to be compared beside strengths: this setting, or variants of it."""
+        return [setting]
+
     def _settled(self, setting: Setting, images: Sequence[Tensor], which: str) -> Setting:
-        if self.strength is not None:
-            log.info("%s%s, as told.", which, self.words(setting))
-            return setting
+        ways = self.ways(setting)
+        if self.strength is not None and len(ways) == 1:
+            log.info("%s%s, as told.", which, self.words(ways[0]))
+            return ways[0]
         pieces = calibration.crops(images, self.budget)
-        strength = calibration.best(
-            lambda strength: self._loss(pieces, setting, strength), self.grid
-        )
-        found = Setting(setting.shift, setting.unit, setting.noise, strength)
+        grid = self.grid if self.strength is None else [self.strength]
+        found, least = ways[0], math.inf
+        for way in ways:
+            strength, loss = calibration.best(partial(self._loss, pieces, way), grid)
+            if loss < least:
+                found, least = replace(way, strength=strength), loss
         pixels = sum(piece[0].numel() for piece in pieces)
         log.info(
             "%s%s, which predicts hidden pixels best (of %d looked at).",
@@ -143,7 +147,7 @@ class Classical(Method):
         """Return the mean squared error at hidden pixels, on the network's scale."""
         total, count = 0.0, 0
         pixels = sum(piece[0].numel() for piece in pieces)
-        variance = self.hole_noise(setting) if self.compares else None
+        variance = self.hole_noise(setting)
         phases = GRIDS[: max(1, self.budget // (2 * pixels))]
         for piece in pieces:
             for phase in phases:
@@ -155,7 +159,16 @@ class Classical(Method):
 
     def hole_noise(self, setting: Setting) -> calibration.Variance:
         """Return the variance of the noise at a signal, both on the network's scale."""
-        raise NotImplementedError
+
+        def variance(level: Tensor) -> Tensor:
+            channels = zip(level, setting.shift, setting.unit, setting.noise, strict=True)
+            found = []
+            for one, shift, unit, noise in channels:
+                signal = (one * unit + shift - noise["offset"]).clamp(min=0)
+                found.append((noise["gain"] * signal + noise["read_noise"] ** 2) / unit**2)
+            return torch.stack(found)
+
+        return variance
 
     def _applied(self, y: Array, setting: Setting, strength: float) -> Array:
         """Filter (c, [z,] y, x) on the network's scale."""

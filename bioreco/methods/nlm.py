@@ -37,8 +37,24 @@ class NonLocalMeans(NoiseAware):
     """
 
     name = "Non-local means"
-    compares = True
-    grid: ClassVar = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5)
+    grid: ClassVar = (
+        0.2,
+        0.3,
+        0.4,
+        0.5,
+        0.6,
+        0.7,
+        0.8,
+        0.9,
+        1.0,
+        1.2,
+        1.4,
+        1.7,
+        2.0,
+        2.5,
+        4.0,
+        8.0,
+    )
 
     def __init__(
         self,

@@ -6,10 +6,10 @@ the filter, and its exact unbiased inverse leads back (Makitalo and Foi, IEEE TI
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from bioreco.errors import UserError, nearest
 from bioreco.methods.calibration import Variance
@@ -39,7 +39,8 @@ class NoiseAware(Classical):
         Standard deviation of the noise in grey levels; None: estimated from the images.
     stabilise
         Whether noise that grows with brightness is made alike everywhere first: true, false, or
-        "auto", which does so where it clearly grows.
+        "auto", which tries both where it clearly grows, and keeps what predicts hidden pixels
+        better.
     keep_mean
         See `Classical`.
 
@@ -81,30 +82,29 @@ class NoiseAware(Classical):
     def stabilisers(self, setting: Setting) -> list[Stabiliser]:
         """Return for each channel how its noise becomes 1."""
         return [
-            self._stabiliser(noise, unit)
+            self._stabiliser(noise, unit, even=setting.even)
             for noise, unit in zip(setting.noise, setting.unit, strict=True)
         ]
 
-    def _stabiliser(self, noise: dict[str, float], unit: float) -> Stabiliser:
-        gain, sigma = noise["gain"], noise["sigma"]
-        grows = gain * noise["contrast"] > CLEARLY * sigma**2
-        if self.stabilise == "false" or gain <= 0 or (self.stabilise == "auto" and not grows):
-            return Unit(max(self.sigma or sigma, LEAST * unit))
-        return Anscombe(gain, noise["offset"], noise["read_noise"])
+    def _stabiliser(self, noise: dict[str, float], unit: float, *, even: bool) -> Stabiliser:
+        if even and noise["gain"] > 0:
+            return Anscombe(noise["gain"], noise["offset"], noise["read_noise"])
+        return Unit(max(self.sigma or noise["sigma"], LEAST * unit))
+
+    def ways(self, setting: Setting) -> list[Setting]:
+        """Return the setting with its noise made alike, without, or both for "auto"."""
+        even = replace(setting, even=True)
+        if self.stabilise != "auto":
+            return [even if self.stabilise == "true" else setting]
+        grows = any(n["gain"] * n["contrast"] > CLEARLY * n["sigma"] ** 2 for n in setting.noise)
+        return [even, setting] if grows else [setting]
 
     def hole_noise(self, setting: Setting) -> Variance:
-        """Return the variance of the noise at a signal, both on the network's scale."""
-
-        def variance(level: Tensor) -> Tensor:
-            found = []
-            for c, noise in enumerate(setting.noise):
-                unit = setting.unit[c]
-                raw = level[c] * unit + setting.shift[c] - noise["offset"]
-                grown = noise["gain"] * raw.clamp(min=0) + noise["read_noise"] ** 2
-                found.append((self.sigma**2 + 0 * raw if self.sigma else grown) / unit**2)
-            return torch.stack(found)
-
-        return variance
+        """Return the variance of the noise at a signal: that of `sigma`, where it is told."""
+        if self.sigma is None:
+            return super().hole_noise(setting)
+        share = torch.tensor([(self.sigma / unit) ** 2 for unit in setting.unit])
+        return lambda level: share.view(-1, *[1] * self.dims).expand(level.shape)
 
     def words(self, setting: Setting) -> str:
         """Say how strong the filter is, and what it takes the noise to be."""

@@ -10,7 +10,7 @@ import numpy as np
 from bioreco.methods.method import Facts
 from bioreco.metrics.noise import Noise
 
-LEAST = 1e-3  # share of an image's contrast that its noise is taken to have at least
+LEAST = 0.05  # share of an image's contrast that its noise is taken to have at least
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Setting:
         gain, offset, read_noise and sigma of each channel, in its grey levels.
     strength
         Of the filter.
+    even
+        Whether its noise is made alike everywhere before it is filtered.
 
     """
 
@@ -32,6 +34,7 @@ class Setting:
     unit: tuple[float, ...]
     noise: tuple[dict[str, float], ...]
     strength: float
+    even: bool = False
 
 
 def noise_of(facts: Facts, block: int, channel: int, unit: float) -> dict[str, float]:
@@ -41,7 +44,7 @@ def noise_of(facts: Facts, block: int, channel: int, unit: float) -> dict[str, f
         number = channel if facts.channels > 1 else block % len(channels)
         found += [channels[number]] if math.isfinite(channels[number].sigma) else []
     if not found:
-        return {"gain": 0.0, "offset": 0.0, "read_noise": unit, "sigma": unit, "contrast": unit}
+        return {"gain": 0.0, "offset": 0.0, "read_noise": 0.0, "sigma": unit, "contrast": unit}
     mean = {
         name: float(np.mean([getattr(noise, name) for noise in found]))
         for name in ("gain", "offset", "read_noise", "contrast")

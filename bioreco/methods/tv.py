@@ -37,7 +37,25 @@ class TotalVariation(NoiseAware):
 
     name = "Total variation"
     footprint = 120
-    grid: ClassVar = (0.2, 0.3, 0.4, 0.55, 0.7, 0.85, 1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.5, 5.0, 7.0)
+    grid: ClassVar = (
+        0.2,
+        0.3,
+        0.4,
+        0.55,
+        0.7,
+        0.85,
+        1.0,
+        1.2,
+        1.5,
+        1.8,
+        2.2,
+        2.7,
+        3.5,
+        5.0,
+        7.0,
+        12.0,
+        20.0,
+    )
 
     def __init__(
         self,
