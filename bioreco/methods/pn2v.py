@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from bioreco.errors import UserError, nearest
-from bioreco.methods import draws, masking
+from bioreco.methods import masking
+from bioreco.methods.bootstrap import blind_pairs, grey_levels, like
 from bioreco.methods.masking import masked_mse
 from bioreco.methods.method import Batch, Estimate, Facts, Losses
 from bioreco.methods.noise2void import Noise2Void
 from bioreco.noise.checks import check
+from bioreco.noise.gaussian import Gaussian
 from bioreco.noise.model import NoiseModel
 
 log = logging.getLogger("bioreco")
@@ -29,8 +31,8 @@ log = logging.getLogger("bioreco")
 BOOTSTRAPS = ("auto", "always", "never")
 INFERENCES = ("full", "partition")
 GRID = 4  # period of the partition in pixels
-PAIRS = 2**18  # of measurement and prediction that a noise model is learnt from
-ROUNDS = 16  # masks that give those pairs, at most
+MOSTLY = 0.8  # standard deviation of the noise over that of the error of a blind-spot prediction
+_SCALE = ("shift", "unit")
 
 
 class ProbabilisticNoise2Void(Noise2Void):
@@ -46,10 +48,14 @@ class ProbabilisticNoise2Void(Noise2Void):
         Samples K of the signal that are predicted for each pixel.
     bootstrap
         Learn the noise model from the images: pairs of a measurement and its blind-spot prediction,
-        after a first phase of training as Noise2Void. "auto": where neither the configuration nor
-        an estimate from the images tells it.
+        after a first phase of training in which the noise is taken to be normal. "auto": where
+        neither the configuration nor an estimate from the images tells it.
     warmup
         Share of the training that this first phase takes.
+    anchor
+        Weight of the squared error of the prior's mean, over twice its own value, beside the
+        likelihood. Both have the same optimum if the noise model is right; with it training is
+        faster, and the brightness is kept if the model is a little wrong. 0: likelihood alone.
     inference
         "partition": hide each grid of pixels in turn, so that the prior never sees the measurement
         it is weighed by; 16 passes. "full": one pass over the unmasked image, which counts each
@@ -73,9 +79,10 @@ class ProbabilisticNoise2Void(Noise2Void):
         network: nn.Module,
         noise_model: NoiseModel,
         *,
-        prior_samples: int = 64,
+        prior_samples: int = 32,
         bootstrap: str = "auto",
         warmup: float = 0.2,
+        anchor: float = 1.0,
         inference: str = "partition",
         density: float = 0.06,
         replacement: str = "mean",
@@ -98,7 +105,9 @@ class ProbabilisticNoise2Void(Noise2Void):
             raise UserError(f"method.prior_samples={prior_samples}: 2 to 1024")
         if not 0 < warmup < 1:
             raise UserError(f"method.warmup={warmup}: a share of the training, above 0, below 1")
-        self.noise_model, self.prior_samples = noise_model, prior_samples
+        if anchor < 0:
+            raise UserError(f"method.anchor={anchor}: not negative")
+        self.noise_model, self.prior_samples, self.anchor = noise_model, prior_samples, anchor
         self.bootstrap, self.warmup, self.inference = bootstrap, warmup, inference
         self._images: Sequence[Tensor] = ()
         self._scales: Sequence[tuple[Tensor, Tensor]] = ()
@@ -123,9 +132,10 @@ class ProbabilisticNoise2Void(Noise2Void):
             return
         model.fit(facts.noise)
         measured = [
-            _raw(image[None], shift[None], unit[None])[0]
+            grey_levels(image[None], shift[None], unit[None])[0]
             for image, (shift, unit) in zip(facts.images, facts.scales, strict=True)
         ]
+        model.refine(measured)
         check(model, measured, facts.noise)
         log.info("Noise model: %s.", model.describe())
 
@@ -140,10 +150,15 @@ class ProbabilisticNoise2Void(Noise2Void):
             self._learn_noise(batch)
         mask = self.blind_spots(batch) & batch["target"]
         samples = self.prior(self.fill(batch, mask))
+        error = masked_mse(samples.mean(2), batch["y"], mask)
+        variance = error.detach().clamp(min=1e-12)
         if self.noise_model.known:
-            yield "network", {"nll": self._surprise(samples, batch, mask)}
+            losses = {"nll": self._surprise(samples, batch, mask)}
         else:
-            yield "network", {"mse": masked_mse(samples.mean(2), batch["y"], mask)}
+            losses = {"nll": self._first_surprise(samples, batch, mask, variance)}
+        if self.anchor > 0:
+            losses["anchor"] = self.anchor * error / (2 * variance)
+        yield "network", losses
 
     def validate(self, batch: Batch) -> Losses:
         """Return the squared error of the prior's mean, and the negative log-likelihood."""
@@ -153,12 +168,22 @@ class ProbabilisticNoise2Void(Noise2Void):
             losses["nll"] = self._surprise(samples, batch, batch["held"])
         return losses
 
-    def _surprise(self, samples: Tensor, batch: Batch, mask: Tensor) -> Tensor:
+    def _first_surprise(
+        self, samples: Tensor, batch: Batch, mask: Tensor, variance: Tensor
+    ) -> Tensor:
+        """Return the surprise while the noise is unknown: normal, most of what isn't predicted."""
+        there = {"shift": torch.zeroslike(batch["shift"]), "unit": torch.oneslike(batch["unit"])}
+        noise = Gaussian(sigma=MOSTLY * float(variance.sqrt())).to(samples.device)
+        return self._surprise(samples, {**batch, **there}, mask, noise)
+
+    def _surprise(
+        self, samples: Tensor, batch: Batch, mask: Tensor, noise: NoiseModel | None = None
+    ) -> Tensor:
         """Return -log mean_k p(y | s_k) over the masked pixels of each sample, averaged."""
-        shift, unit = (_like(batch[key], mask).expand(mask.shape)[mask] for key in _SCALE)
+        shift, unit = (like(batch[key], mask).expand(mask.shape)[mask] for key in _SCALE)
         y = batch["y"].float()[mask] * unit + shift
         s = samples.movedim(2, -1)[mask] * unit[:, None] + shift[:, None]
-        likely = torch.logsumexp(self.noise_model.log_prob(y[:, None], s), 1)
+        likely = torch.logsumexp((noise or self.noise_model).log_prob(y[:, None], s), 1)
         each = mask.flatten(1).sum(1).clamp(min=1)
         weight = (mask / each.view(-1, *[1] * (mask.dim() - 1)))[mask]
         return -((likely - math.log(self.prior_samples)) * weight).sum() / len(mask)
@@ -166,24 +191,19 @@ class ProbabilisticNoise2Void(Noise2Void):
     @torch.no_grad()
     def _learn_noise(self, batch: Batch) -> None:
         """Learn the noise model from pairs (measurement, blind-spot prediction)."""
-        device, dims = batch["y"].device, batch["y"].dim() - 2
+        device = batch["y"].device
         images = [image[None].to(device) for image in self._images] or [batch["y"]]
-        scales = [tuple(v[None].to(device) for v in scale) for scale in self._scales] or [
-            (batch["shift"], batch["unit"])
-        ]
-        found: list[Tensor] = []
-        for number in range(ROUNDS):
-            for image, (shift, unit) in zip(images, scales, strict=True):
-                part = _crop(image, self.stride or (1,) * dims, number)
-                seeds = torch.arange(len(part), device=device) + number
-                mask = masking.stratified(part, self.density, seeds)
-                blind = self.fill({"y": part, "seed": seeds}, mask)
-                pair = [_raw(v, shift, unit)[mask] for v in (part, self.prior(blind).mean(2))]
-                found.append(torch.stack(pair))
-            if sum(p.shape[1] for p in found) >= PAIRS:
-                break
-        y, s = torch.cat(found, 1)
-        self.noise_model.calibrate(y, s)
+        scales = [(shift[None].to(device), unit[None].to(device)) for shift, unit in self._scales]
+        scales = scales or [(batch["shift"], batch["unit"])]
+
+        def predict(part: Tensor, seeds: Tensor, mask: Tensor) -> Tensor:
+            return self.prior(self.fill({"y": part, "seed": seeds}, mask)).mean(2)
+
+        step = self.stride or (1,) * (batch["y"].dim() - 2)
+        self.noise_model.calibrate(*blind_pairs(predict, images, scales, self.density, step))
+        self.noise_model.refine(
+            [grey_levels(y, *scale) for y, scale in zip(images, scales, strict=True)]
+        )
         log.info("Noise model, learnt from the images: %s.", self.noise_model.describe())
 
     def reconstruct(self, batch: Batch) -> Estimate:
@@ -191,8 +211,8 @@ class ProbabilisticNoise2Void(Noise2Void):
         samples = self._blind(batch) if self.inference == "partition" else self.prior(batch["y"])
         if not self.noise_model.known:
             return Estimate(samples.mean(2))
-        shift, unit = (_like(batch[key], samples) for key in _SCALE)
-        y = _raw(batch["y"].float(), batch["shift"], batch["unit"])[:, :, None]
+        shift, unit = (like(batch[key], samples) for key in _SCALE)
+        y = grey_levels(batch["y"].float(), batch["shift"], batch["unit"])[:, :, None]
         weight = torch.softmax(self.noise_model.log_prob(y, samples * unit + shift), 2)
         mean = (weight * samples).sum(2)
         variance = (weight * (samples - mean[:, :, None]) ** 2).sum(2)
@@ -225,26 +245,3 @@ class ProbabilisticNoise2Void(Noise2Void):
             return stride
         period = (2, GRID, GRID)[-len(stride) :]
         return tuple(math.lcm(a, b) for a, b in zip(stride, period, strict=True))
-
-
-_SCALE = ("shift", "unit")
-
-
-def _like(values: Tensor, y: Tensor) -> Tensor:
-    """Return numbers (b, c) with as many axes as y."""
-    return values.view(*values.shape, *[1] * (y.dim() - 2))
-
-
-def _raw(y: Tensor, shift: Tensor, unit: Tensor) -> Tensor:
-    """Return measurements (b, c, ...) in their grey levels."""
-    return y * _like(unit, y) + _like(shift, y)
-
-
-def _crop(image: Tensor, stride: Sequence[int], number: int) -> Tensor:
-    """Return a part of an image that a network can take, another for each number."""
-    for axis, step in enumerate(stride, start=2):
-        size = image.shape[axis]
-        length = max(step, min(size, 256) // step * step)
-        u = float(draws.uniform(torch.tensor([number * 8 + axis]), 1))
-        image = image.narrow(axis, int(u * (size - length + 1)), length)
-    return image

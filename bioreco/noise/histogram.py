@@ -16,7 +16,8 @@ from bioreco.noise.model import NoiseModel, beyond, normal
 from bioreco.noise.pairs import transfer
 
 PRIOR = 30.0  # pairs that the normal density of each row counts for
-ALIKE = 64  # part of the range within which the noise is taken to change little
+ALIKE = 32  # part of the range within which the noise is taken to change little
+BLUR = 0.15  # of the noise at each signal, over which grey levels are counted together
 LEAST = 1e-9  # of the density of an even distribution, so that nothing is impossible
 
 
@@ -46,8 +47,8 @@ class Histogram(NoiseModel):
 
     def __init__(self, *, bins: int = 256) -> None:
         super().__init__()
-        if not 16 <= bins <= 4096:
-            raise UserError(f"noise.bins={bins}: 16 to 4096")
+        if not 16 <= bins <= 1024:
+            raise UserError(f"noise.bins={bins}: 16 to 1024")
         self.bins = bins
         self.register_buffer("_table", torch.full((bins, bins), math.nan))
         self.register_buffer("_range", torch.full((4,), math.nan, dtype=torch.float64))
@@ -78,8 +79,9 @@ class Histogram(NoiseModel):
         row, column = (((v - low) / width).long().clamp(0, self.bins - 1) for v in (s, y))
         counts = torch.bincount(row * self.bins + column, minlength=self.bins**2)
         counts = _pooled(counts.view(self.bins, self.bins).double(), self.bins // ALIKE)
-        inside = centre.clamp(curve.low, curve.high)
-        prior = normal(centre[None] - centre[:, None], curve.line(inside)[:, None] + width**2 / 12)
+        variance = curve.line(centre.clamp(curve.low, curve.high))[:, None]
+        counts = _blurred(counts, BLUR * variance.sqrt() / width)
+        prior = normal(centre[None] - centre[:, None], variance + width**2 / 12)
         prior = torch.softmax(prior, 1)
         share = (counts + PRIOR * prior) / (counts.sum(1, keepdim=True) + PRIOR)
         share = _tilted(share + LEAST / self.bins, centre)
@@ -129,13 +131,23 @@ class Histogram(NoiseModel):
 
 
 def _pooled(counts: Tensor, rows: int) -> Tensor:
-    """Add to each row those within so many rows of it, moved along with their signals."""
+    """Add to each row its neighbours, moved along with their signals, the nearer the more."""
     total = counts.clone()
     size = len(counts)
     for k in range(1, rows + 1):
-        total[k:, k:] += counts[: size - k, : size - k]
-        total[: size - k, : size - k] += counts[k:, k:]
+        weight = 1 - k / (rows + 1)
+        total[k:, k:] += weight * counts[: size - k, : size - k]
+        total[: size - k, : size - k] += weight * counts[k:, k:]
     return total
+
+
+def _blurred(counts: Tensor, width: Tensor) -> Tensor:
+    """Blur each row along y by a bell curve of its own width, in bins."""
+    size = counts.shape[1]
+    frequency = torch.fft.rfftfreq(2 * size, dtype=counts.dtype, device=counts.device)
+    passed = torch.exp(-2 * (math.pi * width * frequency) ** 2)
+    spectrum = torch.fft.rfft(counts, 2 * size) * passed
+    return torch.fft.irfft(spectrum, 2 * size)[:, :size].clamp(min=0)
 
 
 def _tilted(share: Tensor, centre: Tensor) -> Tensor:

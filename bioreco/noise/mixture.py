@@ -37,7 +37,7 @@ class Mixture(NoiseModel):
     Notes
     -----
     With t = (s - low) / (high - low), between 0 and 1: alpha is a softmax of polynomials; sigma**2
-    a polynomial of coefficients exp(w), at least a tenth of the least variance measured; mu the
+    a polynomial of coefficients exp(w), at least a quarter of the least variance measured; mu the
     signal, and polynomials of which the weighted mean is taken off, so that the mean is s.
 
     """
@@ -69,7 +69,7 @@ class Mixture(NoiseModel):
             return
         curve = transfer(y, s)
         unit = float(curve.variance.mean().sqrt())
-        least = float(curve.variance.min()) / 10
+        least = float(curve.variance.min()) / 4
         high = max(curve.high, curve.low + 1e-3 * unit)
         self._range.copy_(torch.tensor([curve.low, high, unit, least], dtype=torch.float64))
         y, s = (v.double() for v in balanced(y, s, PAIRS))
@@ -83,7 +83,7 @@ class Mixture(NoiseModel):
             with torch.enable_grad():
                 total = -self._log_prob(y, s, weights).mean() + 1e-4 * weights.square().mean()
             torch.autograd.backward(total)
-            return float(total)
+            return float(total.detach())
 
         optimizer.step(loss)
         self._weights.copy_(weights.detach())

@@ -92,6 +92,9 @@ class NoiseModel(nn.Module):
         """Learn all that was not told from measurements y (n,) of the known signals s (n,)."""
         raise NotImplementedError
 
+    def refine(self, y: Sequence[Tensor]) -> None:
+        """Make estimates more exact where images (c, [z,] y, x), in grey levels, tell more."""
+
     def check_counts(self, y: Sequence[Tensor]) -> None:
         """Refuse measurements (in grey levels) that can't come from such a detector at all."""
 

@@ -13,7 +13,9 @@ from bioreco.metrics.noise import Noise
 from bioreco.noise.model import NoiseModel, normal
 from bioreco.noise.pairs import transfer
 
-SHARP = 0.35  # counts: the least read noise, since numbers of detectors are rarely whole counts
+BLUR = 0.35  # counts: the least read noise that is estimated, as the place of counts is unsure
+SHARP = 0.1  # counts: the least read noise of the density, where it was told or seen to be nothing
+LOOKED_AT = 2**18  # pixels of an image whose values are compared
 SMOOTH = 1.0  # counts of read noise from which single counts can't be told apart
 
 
@@ -38,8 +40,10 @@ class PoissonGaussian(NoiseModel):
     -----
     What is None is estimated from the images. The variance is `gain * (s - offset) + read**2`.
     The density is the sum over the counts, p(y | s) = sum_n Poisson(n) N(y; gain n + offset, read),
-    which is lopsided where counts are few, with read noise of at least 0.35 counts; from 1 count
-    of read noise on it is taken to be normal. Signals below the offset have read noise alone.
+    which is lopsided where counts are few; from 1 count of read noise on it is taken to be normal.
+    A normal density would not do: of counts with a mean of 0.2, the likeliest signal is 0.07 under
+    it. Signals below the offset have read noise alone. Read noise is at least 0.1 counts, and 0.35
+    where it is estimated, unless the images are whole counts.
     Foi et al., IEEE TIP 17, 2008.
 
     """
@@ -104,7 +108,9 @@ class PoissonGaussian(NoiseModel):
         self._learn([gain, offset, read])
 
     def _learn(self, values: Sequence[float]) -> None:
-        new = torch.tensor(values, dtype=torch.float64).to(self._values.device)
+        gain, offset, read = values
+        least = max(read, BLUR * gain)
+        new = torch.tensor([gain, offset, least], dtype=torch.float64).to(self._values.device)
         self._values.copy_(torch.where(torch.isnan(self._values), new, self._values))
 
     def variance(self, s: Tensor) -> Tensor:
@@ -132,6 +138,26 @@ class PoissonGaussian(NoiseModel):
             total = term if total is None else torch.logaddexp(total, term)
         assert total is not None
         return total
+
+    def refine(self, y: Sequence[Tensor]) -> None:
+        """Take estimates for those of photon counts where the images are whole counts.
+
+        Their values are multiples of one number near the gain, 0 is among them, and there is little
+        read noise: then that number is the gain, and there is no offset and no read noise.
+        """
+        if self._given != (None, None, None) or not self.known or self.gain == 0:
+            return
+        values = torch.unique(torch.cat([image.flatten()[:LOOKED_AT] for image in y]))
+        steps = values.diff()
+        steps = steps[steps > 0.05 * self.gain]
+        if not len(steps):
+            return
+        step = float(steps.min())
+        whole = (values / step - (values / step).round()).abs().max() < 0.02
+        near = abs(self.gain / step - 1) < 0.4 and abs(self.offset) < 0.4 * step
+        if bool(whole) and near and self.read < 0.6 * step:
+            step = float(round(step)) if abs(step - round(step)) < 1e-3 * step else step
+            self._values.copy_(self._values.new_tensor([step, 0.0, 0.0]))
 
     def check_counts(self, y: Sequence[Tensor]) -> None:
         """Refuse measurements far below the offset that was told, and fractions of pure counts.

@@ -33,7 +33,7 @@ def fine(said):
 def test_a_series_becomes_a_model(bioreco, model):
     frames("still.tif")
     said = fine(bioreco("calibrate", "still.tif", "-o", "camera.noise", f"model={model}"))
-    assert "From 55296 measurements of signals from" in said.out
+    assert "From 49152 measurements of signals from" in said.out
     assert "try: bioreco denoise FILE method=pn2v noise=file noise.path=camera.noise" in said.out
     found = files.load(Path("camera.noise"))
     assert found.describe() in said.out

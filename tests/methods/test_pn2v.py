@@ -140,6 +140,14 @@ def test_each_option_changes_what_is_learnt(option):
     assert losses[0] != losses[1]
 
 
+def test_the_anchor_holds_the_mean_of_the_prior():
+    given = batch(32, 32)
+    losses = next(iter(method(anchor=2.0).step(given)))[1]
+    assert float(losses["anchor"]) == pytest.approx(1.0)
+    losses["anchor"].backward()
+    assert "anchor" not in next(iter(method(anchor=0.0).step(given)))[1]
+
+
 def test_inference_changes_the_reconstruction_and_what_it_takes():
     given = batch(16, 16)
     full, partition = method(inference="full"), method()
@@ -187,11 +195,11 @@ def test_noise_is_learnt_after_the_warmup_from_blind_predictions():
     made.prepare(facts([ESTIMATE], image))
     given = batch(16, 16)
     early = next(iter(made.step(given | {"progress": torch.tensor(0.39)})))[1]
-    assert set(early) == {"mse"}
+    assert set(early) == {"nll", "anchor"}
     assert not made.noise_model.known
     assert made.reconstruct(given).std is None
     late = next(iter(made.step(given | {"progress": torch.tensor(0.4)})))[1]
-    assert set(late) == {"nll"}
+    assert set(late) == {"nll", "anchor"}
     assert made.noise_model.sigma == pytest.approx(0.7 * UNIT, rel=0.02)
 
 
@@ -200,6 +208,7 @@ def test_noise_is_learnt_after_the_warmup_from_blind_predictions():
     [
         (lambda: method(prior_samples=1), "method.prior_samples=1: 2 to 1024"),
         (lambda: method(warmup=1.0), "method.warmup=1.0: a share of the training"),
+        (lambda: method(anchor=-1.0), "method.anchor=-1.0: not negative"),
         (
             lambda: method(bootstrap="alway"),
             "method.bootstrap=alway: choose one of auto, always, never. Did you mean 'always'?",

@@ -1,0 +1,77 @@
+"""Measurements beside what their surroundings say of them: what noise is learnt from.
+
+Prakash et al., "Fully Unsupervised Probabilistic Noise2Void", ISBI 2020, Sec. 3.3. The predictions
+err as well, so that the noise comes out a little too large, and structure that can't be predicted
+counts as noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from bioreco.methods import draws, masking
+
+PAIRS = 2**18  # wanted
+ROUNDS = 16  # masks of each image, at most
+SIDE = 256  # pixels along each axis of what is looked at in one round
+
+Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def blind_pairs(
+    predict: Predict,
+    images: Sequence[Tensor],
+    scales: Sequence[tuple[Tensor, Tensor]],
+    density: float,
+    stride: Sequence[int],
+) -> tuple[Tensor, Tensor]:
+    """Return measurements (n,) and their blind-spot predictions (n,), in grey levels.
+
+    Parameters
+    ----------
+    predict
+        Called with a part of an image (b, c, [z,] y, x), a seed for each of its samples and a mask;
+        returns the prediction of the masked pixels, made from the others.
+    images, scales
+        Images (b, c, [z,] y, x) on the network's scale, and their (shift, unit) (b, c).
+    density
+        Fraction of the pixels masked at a time.
+    stride
+        What the size of a part is a multiple of.
+
+    """
+    found: list[Tensor] = []
+    for number in range(ROUNDS):
+        for image, scale in zip(images, scales, strict=True):
+            part = _part(image, stride, number)
+            seeds = torch.arange(len(part), device=part.device) + number
+            mask = masking.stratified(part, density, seeds)
+            both = (part, predict(part, seeds, mask))
+            found.append(torch.stack([grey_levels(v, *scale)[mask] for v in both]))
+        if sum(pair.shape[1] for pair in found) >= PAIRS:
+            break
+    y, s = torch.cat(found, 1)
+    return y, s
+
+
+def _part(image: Tensor, stride: Sequence[int], number: int) -> Tensor:
+    """Return a part of an image that a network can take, another for each number."""
+    for axis, step in enumerate(stride, start=2):
+        size = image.shape[axis]
+        length = max(step, min(size, SIDE) // step * step)
+        u = float(draws.uniform(torch.tensor([number * 8 + axis]), 1))
+        image = image.narrow(axis, int(u * (size - length + 1)), length)
+    return image
+
+
+def like(values: Tensor, y: Tensor) -> Tensor:
+    """Return numbers (b, c) with as many axes as y."""
+    return values.view(*values.shape, *[1] * (y.dim() - 2))
+
+
+def grey_levels(y: Tensor, shift: Tensor, unit: Tensor) -> Tensor:
+    """Return measurements (b, c, [z,] y, x) in the grey levels they were measured in."""
+    return y * like(unit, y) + like(shift, y)
