@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from bioreco.build import build
+from bioreco.build import build, find
 from bioreco.cli import baselines
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.context import Context
@@ -31,6 +31,7 @@ def run(config: DictConfig, context: Context) -> float | None:
     runtime = Runtime(str(config.trainer.device), str(config.trainer.precision))
     folder = Path(runtime.share(str(context.folder.absolute())))
     try:
+        find(str(config.method.get("_target_")), "method", trusted)
         data: Measurements = build(config.data, "data", trusted=trusted, seed=int(config.seed))
         parts = prepare(config, data)
         baselines.check(config, context, [data])

@@ -46,6 +46,8 @@ def arguments(line: str) -> list[str]:
             words[index] = f"{found[1] or ''}{runs[0]}"
     given = {word.partition("=")[0] for word in words}
     short = [word for word in SHORT.get(words[0], []) if word.partition("=")[0] not in given]
+    if any(word.startswith("experiment=") for word in words):
+        short += ["method=gaussian,n2v", "seed=0"]
     if words[0] == "train" and not any(word.startswith("data.paths") for word in words):
         short += ["data.size=32", "data.count=1"]
     return [re.sub(r"trainer.steps=\d{2,}", "trainer.steps=3", word) for word in words] + short
@@ -53,12 +55,22 @@ def arguments(line: str) -> list[str]:
 
 @pytest.fixture
 def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    import mrcfile
+
     monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0)
     Path("raw").mkdir()
     for name in ("cells", "more", "clean", "raw/a", "raw/b"):
         image = noise.poisson(50, (48, 40)).astype(np.uint16)
         tifffile.imwrite(f"{name}.tif", image, imagej=True, metadata={"axes": "YX"})
+    dim = {"movie": (4, 48, 40), "still": (24, 48, 40)}
+    bright = 20 + 400 * noise.random((48, 40))
+    for name, shape in dim.items():
+        frames = noise.poisson(bright, shape).astype(np.uint16)
+        tifffile.imwrite(f"{name}.tif", frames, imagej=True, metadata={"axes": "TYX"})
+    for half in ("EVN", "ODD"):
+        with mrcfile.new(f"tomo_{half}.mrc") as file:
+            file.set_data(noise.poisson(bright).astype(np.float32))
     own = Path("mylab/method")
     own.mkdir(parents=True)
     (own.parent / "mylab.py").write_text(MODULE)
