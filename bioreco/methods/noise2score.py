@@ -22,6 +22,7 @@ from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
 from bioreco.methods.noise_level import KINDS, MEANS, ROW, channels, choose, levels
 
 GAPS = 1.0  # tau in steps between grey levels, at least: what is narrower sees the gaps
+GRAINS = 2.5  # standard deviations by which the log of speckle is believed to be dark
 LOOKED = 0.5  # share of the steps, in the second half, in which brightness is compared
 KEPT = 0.9  # share of the comparison that is kept each time
 
@@ -181,7 +182,8 @@ class Noise2Score(Method):
             dark = known["dark"] + added / known["level"]
             return tweedie.poisson(y, score, gain=known["level"], dark=dark)
         looks = 1 / ((1 + 1 / known["level"]) * added.exp() - 1)
-        return tweedie.gamma(y.clamp(min=known["dark"]), score, looks=looks)
+        least = torch.exp(-GRAINS * torch.polygamma(1, looks).sqrt())
+        return tweedie.gamma(y.clamp(min=known["dark"]), score, looks=looks, least=least)
 
     def _zero(self, known: Mapping[str, Tensor]) -> Tensor:
         """Return the grey level that brightness is counted from."""
@@ -203,10 +205,11 @@ class Noise2Score(Method):
         drawn = float(draws.uniform(batch["seed"][:1], 1, stream=3))
         if float(batch["progress"]) < 0.5 or drawn > LOOKED:
             return
-        seen = batch["target"] / known["spread"]
+        inner = batch["target"] & _inner(batch["target"])
+        seen = inner / known["spread"]
         before = (self._measured(batch["y"], batch) - self._zero(known)) * seen
         after = (self._signal(batch, known) - self._zero(known)) * seen
-        now = torch.stack([before.sum(), after.sum(), batch["target"].sum()])
+        now = torch.stack([before.sum(), after.sum(), inner.sum()])
         self.brightness.mul_(KEPT).add_(now.to(self.brightness))
 
     @property
@@ -218,3 +221,11 @@ class Noise2Score(Method):
     def stride(self) -> tuple[int, ...] | None:
         """The network's stride."""
         return getattr(self.network, "stride", None)
+
+
+def _inner(mask: Tensor) -> Tensor:
+    """Return the middle of a patch, where the network does not see its border."""
+    middle = torch.zeros_like(mask)
+    y, x = (slice(n // 4, n - n // 4) for n in mask.shape[-2:])
+    middle[..., y, x] = True
+    return middle

@@ -21,6 +21,7 @@ TOLERATED = 1e-3  # share of pixels that may be no counts, or not above 0
 ALIKE = 3.0  # factor between the variance measured and that of the level given
 ROW = ("shift", "unit", "level", "dark", "center", "spread", "strength", "gap")
 FEW = 0.1  # distinct values for each pixel, below which they are steps
+LOOKS = 3.0  # of speckle; with one the result is worse than the image
 MEANS = {
     "gaussian": "its standard deviation in grey levels",
     "poisson": "grey levels per count",
@@ -163,6 +164,11 @@ def _gamma(channel: Channel, level: float | None) -> Iterator[float]:
         if not 1e-6 < variance < 10:
             raise _unknown("gamma")
         looks = float(brentq(lambda k: float(polygamma(1, k)) - variance, 0.05, 1e7))
+    if looks < LOOKS:
+        raise UserError(
+            f"method.noise=gamma: speckle of {looks:.2g} looks. Tweedie's formula divides by what"
+            f" is left of dark grains, and needs at least {LOOKS:g} looks: use method=n2s"
+        )
     together = torch.cat([log.flatten() for log in logs])
     center, spread = float(together.mean()), max(float(together.std()), 1e-6)
     yield from (looks, smallest, center, spread, float(polygamma(1, looks)) / spread**2, 0.0)

@@ -63,7 +63,7 @@ def poisson(y: Tensor, score: Tensor, *, gain: Tensor, dark: Tensor) -> Tensor:
     return gain * torch.exp(torch.digamma(counts + 1) + rise) - dark
 
 
-def gamma(y: Tensor, score: Tensor, *, looks: Tensor) -> Tensor:
+def gamma(y: Tensor, score: Tensor, *, looks: Tensor, least: Tensor) -> Tensor:
     """Return 1 / E[1 / s | y] for y = s * g, g of the Gamma law of mean 1 and variance 1 / looks.
 
     Parameters
@@ -75,11 +75,13 @@ def gamma(y: Tensor, score: Tensor, *, looks: Tensor) -> Tensor:
         Noise is equally strong everywhere on that scale.
     looks
         Shape of the law.
+    least
+        Smallest y / s that is believed. Dark grains say little of the signal behind them: there
+        the formula divides by nearly 0, and a small error of the score would blow them up.
 
     Notes
     -----
     s = looks * y / (looks - 1 - y * d log p(y) / dy) = looks * y / (looks - score).
 
     """
-    rise = (1 - score / looks).clamp(min=torch.exp(torch.tensor(-BRIGHTER)))
-    return y / rise
+    return y / torch.maximum(1 - score / looks, least)

@@ -105,7 +105,7 @@ def psnr(found: Array, truth: Array) -> float:
 
 
 # Method, noise, steps, and the least gain over the best Gaussian filter: half of what was seen, dB.
-# Seen on one thread: zero_shot 28.4, noise2score 30.6, self2self 27.0; best Gaussian filter 26.9
+# Seen on one thread: zero_shot 28.4, noise2score 30.6, self2self 27.3; best Gaussian filter 26.9
 # (counts) and 26.7 (read noise); noisy 19.9 and 19.7.
 METHODS = [
     pytest.param(ZeroShot, COUNTS, 200, 0.7, id="zero_shot"),
@@ -123,7 +123,6 @@ def test_learning_beats_the_best_gaussian_filter_and_tiles_leave_no_trace(
     learnt = Learnt(y, build, tmp_path, steps)
     whole, spread = learnt.applied()
     gaussian = max(psnr(ndimage.gaussian_filter(y, s), truth) for s in np.arange(0.5, 2.5, 0.1))
-    print("found", psnr(whole, truth), gaussian)
     assert psnr(whole, truth) > gaussian + gain
     tiled, spread_of_tiles = learnt.applied(tile=80)
     assert np.abs(tiled - whole).max() <= 1e-5 * np.ptp(y)
@@ -136,15 +135,23 @@ def test_stacks_of_odd_size_are_learnt_too(tmp_path, build, camera, steps, gain)
     truth, y = measured(camera, 7, 45, 51)
     learnt = Learnt(y, build, tmp_path, 60, (7, 32, 32))
     found, _ = learnt.applied(augment="false")
-    print("found", psnr(found, truth))
-    assert psnr(found, truth) > psnr(y, truth) + 4  # seen: noisy 16.2 dB, zero_shot 24.6
+    assert (
+        psnr(found, truth) > psnr(y, truth) + 4
+    )  # seen: noisy 16.2 dB, zero_shot 24.6, noise2score 24.6, self2self 23.1
 
 
+# Seen for 0.2 counts: zero_shot 0.993, noise2score 1.004, self2self 1.011 times the mean.
 @pytest.mark.parametrize("mean", [0.2, 0.5, 1.0])
-@each_method
-def test_the_mean_of_few_counts_is_kept(tmp_path, build, camera, steps, gain, mean):
+@pytest.mark.parametrize(
+    ("build", "steps"),
+    [
+        pytest.param(ZeroShot, 150, id="zero_shot"),
+        pytest.param(Noise2Score, 400, id="noise2score"),
+        pytest.param(partial(Self2Self, passes=2), 400, id="self2self"),
+    ],
+)
+def test_the_mean_of_few_counts_is_kept(tmp_path, build, steps, mean):
     y = np.random.default_rng(0).poisson(mean, (256, 256)).astype(np.float32)
-    found, _ = Learnt(y, build, tmp_path, 150).applied(augment="false")
-    print("found", found.mean() / y.mean(), found.std() / y.std())
+    found, _ = Learnt(y, build, tmp_path, steps).applied(augment="false")
     assert found.mean() == pytest.approx(y.mean(), rel=0.02)
     assert found.std() < 0.3 * y.std()

@@ -76,7 +76,7 @@ def test_counts_are_found_with_gain_offset_and_read_noise():
     assert (gain * (x + 100 + dark)).mean() == pytest.approx(10 * x.mean() + 16, rel=0.15)
 
 
-@pytest.mark.parametrize("looks", [1.0, 5.0, 40.0])
+@pytest.mark.parametrize("looks", [4.0, 10.0, 40.0])
 def test_speckle_is_found(looks):
     method = Noise2Score(network(), noise="gamma")
     method.prepare(facts(gamma(looks)))
@@ -236,6 +236,7 @@ def test_wrong_options_are_told(options, text):
         pytest.param({"noise": "poisson", "level": 1.0}, lambda: poisson(1) / 255,
                      "It is not made of such counts", id="scaled floats"),
         pytest.param({"noise": "gamma"}, lambda: gaussian(15) - 40, "not above 0", id="speckle"),
+        pytest.param({"noise": "gamma"}, partial(gamma, 1.0), "needs at least 3 looks", id="looks"),
         pytest.param({"noise": "gaussian"}, lambda: np.full((1, 64, 64), 3.0),
                      "no noise was found", id="constant"),
     ],
