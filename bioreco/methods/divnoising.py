@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from bioreco.errors import UserError, nearest
 from bioreco.methods import draws, masking
-from bioreco.methods.meanshift import REACH, mean_shift
+from bioreco.methods.ensemble import REACH, mean_shift, welford
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
 from bioreco.networks.vae import VAE
 from bioreco.noise.checks import check
@@ -240,14 +240,3 @@ def _grey(values: Tensor, shift: Tensor, unit: Tensor) -> Tensor:
     """Return values (b, c, [z,] y, x) on the network's scale in grey levels."""
     shape = (*unit.shape, *[1] * (values.dim() - 2))
     return values * unit.view(shape) + shift.view(shape)
-
-
-def welford(drawn: Iterable[Tensor]) -> Estimate:
-    """Return mean and standard deviation of images that are seen one at a time."""
-    mean, squares, count = torch.zeros(()), torch.zeros(()), 0
-    for x in drawn:
-        count += 1
-        gap = x - mean
-        mean = mean + gap / count
-        squares = squares + gap * (x - mean)
-    return Estimate(mean, (squares / max(count - 1, 1)).sqrt())

@@ -42,8 +42,8 @@ class VAE(nn.Module):
     latent
         Codes for each cell of a grid.
     levels
-        Grids of codes, the coarsest (one cell for 2**depth pixels) first; None: one for each
-        resolution. 1 is the network of DivNoising, more are that of HDN.
+        Grids of codes, the coarsest (one cell for 2**depth pixels) first. One is the network of
+        DivNoising, more are that of HDN.
 
     Attributes
     ----------
@@ -67,8 +67,8 @@ class VAE(nn.Module):
         *,
         channels: int = 16,
         depth: int = 2,
-        latent: int = 8,
-        levels: int | None = None,
+        latent: int = 16,
+        levels: int = 2,
     ) -> None:
         super().__init__()
         if dims not in _CONVOLUTION:
@@ -78,7 +78,6 @@ class VAE(nn.Module):
                 f"network.channels={channels} network.latent={latent} network.depth={depth}:"
                 " channels and latent are at least 1, depth is 0 to 6"
             )
-        levels = depth + 1 if levels is None else levels
         if not 1 <= levels <= depth + 1:
             raise UserError(f"network.levels={levels}: 1 to network.depth + 1 = {depth + 1}")
         self.dims, self.depth, self.levels = dims, depth, levels

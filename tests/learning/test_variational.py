@@ -31,7 +31,7 @@ def psnr(found: np.ndarray, truth: np.ndarray) -> float:
 def learnt(y: np.ndarray, folder: Path, steps: int, model: Model | None = None, **options):
     """Train on one image of any dimensions; return the method, its estimate and deviation."""
     torch.manual_seed(0)
-    net = VAE(1, 1, y.ndim, channels=8, depth=1, latent=4)
+    net = VAE(1, 1, y.ndim, channels=8, depth=1, latent=4, levels=2)
     method = DivNoising(net, model or Model(), samples=16, **options)
     scale = Normalisation.of([y[None]])
     scales = scale.each(1, joint=True)

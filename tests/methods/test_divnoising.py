@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from bioreco.errors import UserError
-from bioreco.methods import masking, meanshift
-from bioreco.methods.divnoising import DivNoising, welford
+from bioreco.methods import ensemble, masking
+from bioreco.methods.divnoising import DivNoising
+from bioreco.methods.ensemble import welford
 from bioreco.methods.method import Facts
 from bioreco.metrics.noise import Noise
 from bioreco.networks.vae import VAE
@@ -202,7 +203,7 @@ def test_mean_shift_finds_what_most_draws_agree_on_and_not_the_mean():
     one, two = torch.rand(1, 1, 24, 24), torch.rand(1, 1, 24, 24) + 2
     drawn = torch.stack([(one if k % 10 < 7 else two) + 0.05 * torch.randn(one.shape)
                          for k in range(40)])  # fmt: skip
-    found = meanshift.mean_shift(drawn)
+    found = ensemble.mean_shift(drawn)
     assert (found.mean - one).abs().mean() < 0.03
     assert (drawn.mean(0) - one).abs().mean() > 0.5
     torch.testing.assert_close(found.std, drawn.std(0))
@@ -210,13 +211,13 @@ def test_mean_shift_finds_what_most_draws_agree_on_and_not_the_mean():
 
 def test_mean_shift_looks_no_further_than_it_says():
     torch.manual_seed(0)
-    drawn = torch.randn(6, 1, 1, 2 * meanshift.REACH + 9, 11)
+    drawn = torch.randn(6, 1, 1, 2 * ensemble.REACH + 9, 11)
     middle = drawn.shape[-2] // 2
     other = drawn.clone()
     other[:, :, :, middle] += torch.randn(6, 1, 1, 11)
-    changed = meanshift.mean_shift(drawn).mean != meanshift.mean_shift(other).mean
+    changed = ensemble.mean_shift(drawn).mean != ensemble.mean_shift(other).mean
     rows = changed.any(-1)[0, 0].nonzero()[:, 0] - middle
-    assert rows.abs().max() <= meanshift.REACH
+    assert rows.abs().max() <= ensemble.REACH
 
 
 # --- noise

@@ -1,4 +1,4 @@
-"""The most likely image among many: mean shift in the neighbourhood of each pixel.
+"""What many draws say together: their mean, their deviation, and the most likely image.
 
 Where an image may be one thing or another, the mean of both is neither. Mean shift (Fukunaga and
 Hostetler, IEEE TIT 21, 1975) climbs from the mean to the densest place among the draws; DivNoising
@@ -6,6 +6,8 @@ does so in small tiles, here each pixel has its own window, so that nothing is c
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -17,6 +19,17 @@ RADIUS = 3  # pixels of the window around each pixel
 ITERATIONS = 8
 FIRST, SHRINK = 1.0, 0.9  # bandwidth in terms of the spread of the draws, and its course
 REACH = RADIUS * ITERATIONS  # pixels from one whose draws change its estimate
+
+
+def welford(drawn: Iterable[Tensor]) -> Estimate:
+    """Return mean and standard deviation of images that are seen one at a time."""
+    mean, squares, count = torch.zeros(()), torch.zeros(()), 0
+    for x in drawn:
+        count += 1
+        gap = x - mean
+        mean = mean + gap / count
+        squares = squares + gap * (x - mean)
+    return Estimate(mean, (squares / max(count - 1, 1)).sqrt())
 
 
 def mean_shift(drawn: Tensor) -> Estimate:
