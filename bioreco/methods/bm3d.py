@@ -44,7 +44,7 @@ class BlockMatching(NoiseAware):
     """
 
     name = "BM3D"
-    footprint = 400
+    footprint = 640
     grid: ClassVar = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 1.8)
     budget = 2**15
 

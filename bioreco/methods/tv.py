@@ -36,7 +36,7 @@ class TotalVariation(NoiseAware):
     """
 
     name = "Total variation"
-    footprint = 120
+    footprint = 150
     grid: ClassVar = (
         0.2,
         0.3,

@@ -51,7 +51,7 @@ class Wavelet(NoiseAware):
     """
 
     name = "Wavelets"
-    footprint = 80
+    footprint = 100
     grid: ClassVar = (
         0.3,
         0.4,

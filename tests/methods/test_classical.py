@@ -498,3 +498,14 @@ def test_bm3d_denoises_and_says_its_licence(shape, caplog):
     assert psnr(found, truth) > psnr(y, truth) + 2
     said = [r.getMessage() for r in caplog.records]
     assert said == [LICENCE]
+
+
+@pytest.mark.parametrize("mean", [0.2, 0.5, 1.0])
+def test_bm3d_keeps_the_mean_of_few_counts(mean):
+    """Seen: 0.993, 0.997 and 1.000 of it."""
+    pytest.importorskip("bm3d")
+    y = np.random.default_rng(0).poisson(mean, (64, 64)).astype(np.float32)
+    noise = Noise(gain=1.0, offset=0.0, read_noise=0.0, sigma=mean**0.5, contrast=0.0)
+    found = denoised(BlockMatching, y, strength=1.0, stabilise=True, noise=noise)
+    assert found.mean() == pytest.approx(y.mean(), rel=0.02)
+    assert found.std() < 0.3 * y.std()
