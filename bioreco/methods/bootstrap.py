@@ -1,8 +1,8 @@
 """Measurements beside what their surroundings say of them: what noise is learnt from.
 
-Prakash et al., "Fully Unsupervised Probabilistic Noise2Void", ISBI 2020, Sec. 3.3. The predictions
-err as well, so that the noise comes out a little too large, and structure that can't be predicted
-counts as noise.
+Prakash et al., "Fully Unsupervised Probabilistic Noise2Void", ISBI 2020. The predictions
+err as well, so that the noise would come out too large; an estimate of it from flat areas says by
+how much.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from bioreco.methods import draws, masking
+from bioreco.metrics.noise import Noise
 
 PAIRS = 2**18  # wanted
 ROUNDS = 16  # masks of each image, at most
@@ -55,6 +56,34 @@ def blind_pairs(
             break
     y, s = torch.cat(found, 1)
     return y, s
+
+
+def without_error(y: Tensor, s: Tensor, noise: Sequence[Sequence[Noise]]) -> Tensor:
+    """Return measurements as near their predictions as the noise estimated in the images says.
+
+    What y and s differ by is noise and the error of the prediction; this takes the error's share,
+    at most half of the variance.
+
+    Parameters
+    ----------
+    y, s
+        Measurements and predictions (n,), in grey levels.
+    noise
+        The noise estimated in each image, channel by channel; where neighbours share it, or it is
+        not sure, it says nothing.
+
+    """
+    found = [
+        one.sigma**2
+        for channels in noise
+        for one in channels
+        if one.sigma > 0 and one.sure and not one.shared_axes()
+    ]
+    if not found:
+        return y
+    share = sum(found) / len(found) / float((y - s).square().mean().clamp(min=1e-12))
+    factor: float = min(max(share, 0.5), 1.0) ** 0.5
+    return s + (y - s) * factor
 
 
 def _part(image: Tensor, stride: Sequence[int], number: int) -> Tensor:

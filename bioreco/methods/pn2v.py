@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from bioreco.errors import UserError, nearest
 from bioreco.methods import masking
-from bioreco.methods.bootstrap import blind_pairs, grey_levels, like
+from bioreco.methods.bootstrap import blind_pairs, grey_levels, like, without_error
 from bioreco.methods.masking import masked_mse
 from bioreco.methods.method import Batch, Estimate, Facts, Losses
 from bioreco.methods.noise2void import Noise2Void
+from bioreco.metrics.noise import Noise
 from bioreco.noise.checks import check
 from bioreco.noise.gaussian import Gaussian
 from bioreco.noise.model import NoiseModel
@@ -111,11 +112,12 @@ class ProbabilisticNoise2Void(Noise2Void):
         self.bootstrap, self.warmup, self.inference = bootstrap, warmup, inference
         self._images: Sequence[Tensor] = ()
         self._scales: Sequence[tuple[Tensor, Tensor]] = ()
+        self._noise: Sequence[Sequence[Noise]] = ()
 
     def prepare(self, facts: Facts) -> None:
         """Take what the noise model lacks from the images, and refuse one that contradicts them."""
         model = self.noise_model
-        self._images, self._scales = facts.images, facts.scales
+        self._images, self._scales, self._noise = facts.images, facts.scales, facts.noise
         told = model.informed_by(())
         if self.bootstrap == "always" and told:
             raise UserError(
@@ -172,7 +174,7 @@ class ProbabilisticNoise2Void(Noise2Void):
         self, samples: Tensor, batch: Batch, mask: Tensor, variance: Tensor
     ) -> Tensor:
         """Return the surprise while the noise is unknown: normal, most of what isn't predicted."""
-        there = {"shift": torch.zeroslike(batch["shift"]), "unit": torch.oneslike(batch["unit"])}
+        there = {"shift": torch.zeros_like(batch["shift"]), "unit": torch.ones_like(batch["unit"])}
         noise = Gaussian(sigma=MOSTLY * float(variance.sqrt())).to(samples.device)
         return self._surprise(samples, {**batch, **there}, mask, noise)
 
@@ -200,7 +202,8 @@ class ProbabilisticNoise2Void(Noise2Void):
             return self.prior(self.fill({"y": part, "seed": seeds}, mask)).mean(2)
 
         step = self.stride or (1,) * (batch["y"].dim() - 2)
-        self.noise_model.calibrate(*blind_pairs(predict, images, scales, self.density, step))
+        y, s = blind_pairs(predict, images, scales, self.density, step)
+        self.noise_model.calibrate(without_error(y, s, self._noise), s)
         self.noise_model.refine(
             [grey_levels(y, *scale) for y, scale in zip(images, scales, strict=True)]
         )

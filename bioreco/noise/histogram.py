@@ -147,7 +147,8 @@ def _blurred(counts: Tensor, width: Tensor) -> Tensor:
     frequency = torch.fft.rfftfreq(2 * size, dtype=counts.dtype, device=counts.device)
     passed = torch.exp(-2 * (math.pi * width * frequency) ** 2)
     spectrum = torch.fft.rfft(counts, 2 * size) * passed
-    return torch.fft.irfft(spectrum, 2 * size)[:, :size].clamp(min=0)
+    blurred: Tensor = torch.fft.irfft(spectrum, 2 * size)[:, :size]
+    return blurred.clamp(min=0)
 
 
 def _tilted(share: Tensor, centre: Tensor) -> Tensor:

@@ -82,6 +82,12 @@ class PoissonGaussian(NoiseModel):
         """Standard deviation of the density without any counts, at least 0.01 grey levels."""
         return max(self.read, SHARP * self.gain, 0.01)
 
+    def informed_by(self, noise: Sequence[Sequence[Noise]]) -> bool:
+        """Return whether the estimates say how the noise grows, if nobody else did."""
+        found = [one for channels in noise for one in channels if one.sigma > 0]
+        grows = bool(found) and all(one.gain > 0 for one in found)
+        return super().informed_by(noise) and (self.known or self._given[0] is not None or grows)
+
     def estimate(self, found: Sequence[Noise]) -> None:
         """Take the estimates, averaged over images and channels."""
         values = [(one.gain, one.offset, one.read_noise) for one in found]
@@ -142,20 +148,21 @@ class PoissonGaussian(NoiseModel):
     def refine(self, y: Sequence[Tensor]) -> None:
         """Take estimates for those of photon counts where the images are whole counts.
 
-        Their values are multiples of one number near the gain, 0 is among them, and there is little
-        read noise: then that number is the gain, and there is no offset and no read noise.
+        All their values are 0 or multiples of one number, about as large as their noise variance
+        over their mean: then that number is the gain, and there is no offset and no read noise.
         """
-        if self._given != (None, None, None) or not self.known or self.gain == 0:
+        if self._given != (None, None, None) or not self.known:
             return
-        values = torch.unique(torch.cat([image.flatten()[:LOOKED_AT] for image in y]))
+        seen = torch.cat([image.flatten()[:LOOKED_AT] for image in y])
+        values, mean = torch.unique(seen), seen.mean()
         steps = values.diff()
-        steps = steps[steps > 0.05 * self.gain]
-        if not len(steps):
+        steps = steps[steps > 1e-4 * values.max()]
+        if not len(steps) or mean <= 0:
             return
         step = float(steps.min())
-        whole = (values / step - (values / step).round()).abs().max() < 0.02
-        near = abs(self.gain / step - 1) < 0.4 and abs(self.offset) < 0.4 * step
-        if bool(whole) and near and self.read < 0.6 * step:
+        whole = bool(((values / step - (values / step).round()).abs() < 0.02).all())
+        near = abs(float(self.variance(mean) / mean) / step - 1) < 0.4
+        if whole and near and float(values.min()) > -0.5 * step:
             step = float(round(step)) if abs(step - round(step)) < 1e-3 * step else step
             self._values.copy_(self._values.new_tensor([step, 0.0, 0.0]))
 

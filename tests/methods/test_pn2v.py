@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bioreco.errors import UserError
+from bioreco.methods.bootstrap import without_error
 from bioreco.methods.method import Facts
 from bioreco.methods.pn2v import ProbabilisticNoise2Void
 from bioreco.metrics.noise import Noise
@@ -168,7 +169,7 @@ def facts(noise: list[Noise], image: Tensor | None = None) -> Facts:
     return Facts(images=[image], scales=[scale], noise=[noise])
 
 
-ESTIMATE = Noise(gain=0.0, offset=0.0, read_noise=18.0, sigma=18.0)
+ESTIMATE = Noise(gain=1e-3, offset=0.0, read_noise=18.0, sigma=18.0)
 
 
 def test_what_is_not_told_is_estimated_or_learnt(caplog):
@@ -201,6 +202,15 @@ def test_noise_is_learnt_after_the_warmup_from_blind_predictions():
     late = next(iter(made.step(given | {"progress": torch.tensor(0.4)})))[1]
     assert set(late) == {"nll", "anchor"}
     assert made.noise_model.sigma == pytest.approx(0.7 * UNIT, rel=0.02)
+
+
+def test_the_error_of_predictions_is_taken_off_what_is_learnt():
+    s = torch.linspace(0, 100, 5000)
+    y = s + 5 * torch.randn(5000, generator=torch.Generator().manual_seed(0))
+    for sigma, expected in ((4.0, 4.0), (6.0, 5.0), (1.0, 5 / 2**0.5)):
+        found = without_error(y, s, [[Noise(sigma=sigma), Noise(sigma=90.0, sure=False)]])
+        assert float((found - s).std()) == pytest.approx(expected, rel=0.03)
+    assert torch.equal(without_error(y, s, [[Noise()]]), y)
 
 
 @pytest.mark.parametrize(

@@ -106,20 +106,33 @@ def test_whole_counts_have_the_likelihood_of_scipy():
 
 
 @pytest.mark.parametrize("step", [1.0, 7.5])
-def test_whole_counts_are_seen_in_the_images(step):
+@pytest.mark.parametrize("gain", [1.2, 0.0])
+def test_whole_counts_are_seen_in_the_images(step, gain):
     y = step * torch.from_numpy(np.random.default_rng(0).poisson(0.5, (1, 60, 60)))
+    read = (0.6 - 0.4 * gain) ** 0.5 * step
     model = PoissonGaussian()
-    model.fit([[Noise(gain=1.2 * step, offset=0.15 * step, read_noise=0.2 * step, sigma=step)]])
-    assert model.read == pytest.approx(0.42 * step)  # at least 0.35 counts
-    model.refine([y + 0.01 * torch.randn(y.shape) * step])
-    model.refine([y + 5 * step + 0.5])
-    model.refine([torch.zeros(1, 9, 9)])
-    assert model.gain == pytest.approx(1.2 * step)
+    model.fit([[Noise(gain=gain * step, offset=0.1 * step, read_noise=read, sigma=step)]])
+    before = (model.gain, model.offset, model.read)
+    assert model.read >= 0.35 * gain * step
+    noisy = y + 0.05 * step * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    for other in (noisy, y - 5 * step, torch.zeros(1, 9, 9), 30 * y):
+        model.refine([other.double()])
+        assert (model.gain, model.offset, model.read) == before
     model.refine([(y / 3).float().double() * 3])  # as exact as single precision is
     assert (model.gain, model.offset, model.read) == (pytest.approx(step, rel=1e-5), 0, 0)
     told = PoissonGaussian(gain=1.2 * step, offset=0.0, read=0.5 * step)
-    told.refine([y])
+    told.refine([y.double()])
     assert told.gain == pytest.approx(1.2 * step)
+
+
+def test_noise_that_can_t_be_seen_to_grow_is_not_told():
+    flat, growing = Noise(sigma=2.0, read_noise=2.0), Noise(sigma=2.0, gain=1.0)
+    assert PoissonGaussian().informed_by([[growing]])
+    assert not PoissonGaussian().informed_by([[growing, flat]])
+    assert PoissonGaussian(gain=1.0).informed_by([[flat]])
+    assert Gaussian().informed_by([[flat]])
+    assert not Gaussian().informed_by([])
+    assert not Mixture().informed_by([[growing]])
 
 
 def test_many_counts_don_t_lose_precision():

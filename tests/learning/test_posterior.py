@@ -107,8 +107,7 @@ def test_it_knows_how_sure_it_is(learned):
     assert np.abs(error[sure]).mean() < 0.7 * np.abs(error[~sure]).mean()
 
 
-@pytest.mark.parametrize("augment", ["false", "true"])
-def test_tiles_have_no_seams(learned, augment):
+def test_tiles_have_no_seams(learned):
     method, _, y = learned
     image = Image(
         path=Path("y.tif"), name="y.tif", format="tiff", axes="YX", shape=(100, 128),
@@ -117,7 +116,7 @@ def test_tiles_have_no_seams(learned, augment):
     found = []
     for tile in (64, 1024):
         predictor = Predictor(
-            method.method, method.scale, Runtime("cpu"), inference=Inference(tile, augment),
+            method.method, method.scale, Runtime("cpu"), inference=Inference(tile, "false"),
             allowed="turn", joint=False,
         )  # fmt: skip
         out = np.zeros((2, 100, 128), dtype=np.float32)
@@ -128,15 +127,13 @@ def test_tiles_have_no_seams(learned, augment):
         predictor.run(Frames(image, 2), write, lambda share: None)
         found.append(out)
     assert np.abs(found[0] - found[1]).max() < 1e-5 * np.ptp(y)
-    if augment == "false":
-        assert psnr(found[0][0], method.mean()[:100]) > 30
 
 
 @pytest.mark.parametrize("mean", [0.2, 0.5, 1.0])
 @pytest.mark.parametrize("bootstrap", ["auto", "always"])
 def test_the_mean_of_few_counts_is_kept(tmp_path, mean, bootstrap):
     y = np.random.default_rng(0).poisson(mean, (192, 192)).astype(np.float32)
-    method = Learned(y, PoissonGaussian(), tmp_path, 150, bootstrap=bootstrap)
+    method = Learned(y, PoissonGaussian(), tmp_path, 250, bootstrap=bootstrap)
     found = method.mean()
     print(
         mean,
