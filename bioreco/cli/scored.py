@@ -48,10 +48,9 @@ def judge(predictor: Predictor, data: Measurements, noise: Noises) -> Judge | No
 
 
 def beside(predictor: Predictor, data: Measurements) -> dict[str, list[Frames]]:
-    """Return the second measurements, where the method wants them and all images have one."""
-    pairs = [pair for pair in data.pairs if pair is not None]
-    wanted = "pair" in predictor.method.wants and len(pairs) == len(data.images)
-    return {"pair": pairs} if wanted else {}
+    """Return the second measurements, where the method sees them and all images have one."""
+    pairs = [seen["pair"] for seen in data.beside(predictor.method.wants) if "pair" in seen]
+    return {"pair": pairs} if len(pairs) == len(data.images) else {}
 
 
 def score(predictor: Predictor, data: Measurements, noise: Noises) -> Found:

@@ -93,7 +93,6 @@ def test_the_measurement_adds_to_the_prior(learned):
     method, truth, y = learned
     found, prior = psnr(method.mean(), truth), psnr(method.prior_mean(), truth)
     gaussian = max(psnr(ndimage.gaussian_filter(y, s), truth) for s in np.arange(0.5, 2.5, 0.1))
-    print(found, prior, gaussian, psnr(y, truth))
     assert found > prior + 0.4
     assert found > gaussian + 0.3
 
@@ -101,7 +100,6 @@ def test_the_measurement_adds_to_the_prior(learned):
 def test_it_knows_how_sure_it_is(learned):
     method, truth, _ = learned
     error, std = method.mean() - truth, method.std()
-    print(np.mean(np.abs(error) < 1.645 * std))
     assert 0.85 < np.mean(np.abs(error) < 1.645 * std) < 0.99
     sure = std < np.median(std)
     assert np.abs(error[sure]).mean() < 0.7 * np.abs(error[~sure]).mean()
@@ -135,18 +133,10 @@ def test_the_mean_of_few_counts_is_kept(tmp_path, mean, bootstrap):
     y = np.random.default_rng(0).poisson(mean, (192, 192)).astype(np.float32)
     method = Learned(y, PoissonGaussian(), tmp_path, 250, bootstrap=bootstrap)
     found = method.mean()
-    print(
-        mean,
-        bootstrap,
-        found.mean() / y.mean(),
-        found.std() / y.std(),
-        method.method.noise_model.describe(),
-    )
     assert found.mean() == pytest.approx(y.mean(), rel=0.02)
 
 
 def test_stacks_are_learnt_too(tmp_path):
     truth, y = measured(10, 48, 48)
     method = Learned(y, PoissonGaussian(), tmp_path, 60)
-    print(psnr(method.mean(), truth), psnr(y, truth))
     assert psnr(method.mean(), truth) > psnr(y, truth) + 2
