@@ -7,6 +7,7 @@ how much.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import torch
@@ -14,12 +15,45 @@ from torch import Tensor
 
 from bioreco.methods import draws, masking
 from bioreco.metrics.noise import Noise
+from bioreco.noise.model import NoiseModel
+
+log = logging.getLogger("bioreco")
 
 PAIRS = 2**18  # wanted
 ROUNDS = 16  # masks of each image, at most
+GLIMPSE = 1024  # pixels along y and x
+MOST = 16  # images
 SIDE = 256  # pixels along each axis of what is looked at in one round
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def learn(
+    model: NoiseModel,
+    predict: Predict,
+    images: Sequence[Tensor],
+    scales: Sequence[tuple[Tensor, Tensor]],
+    noise: Sequence[Sequence[Noise]],
+    *,
+    density: float,
+    stride: Sequence[int],
+) -> None:
+    """Learn a noise model from images and a network that predicts them; see `blind_pairs`.
+
+    Parameters
+    ----------
+    model
+        A model that knows nothing yet.
+    noise
+        The noise estimated in each image, channel by channel; see `without_error`.
+    predict, images, scales, density, stride
+        See `blind_pairs`.
+
+    """
+    y, s = blind_pairs(predict, images, scales, density, stride)
+    model.calibrate(without_error(y, s, noise), s)
+    model.refine([image[0] for image in glimpses(images, scales)])
+    log.info("Noise model, learnt from the images: %s.", model.describe())
 
 
 def blind_pairs(
@@ -96,11 +130,21 @@ def _part(image: Tensor, stride: Sequence[int], number: int) -> Tensor:
     return image
 
 
-def like(values: Tensor, y: Tensor) -> Tensor:
-    """Return numbers (b, c) with as many axes as y."""
-    return values.view(*values.shape, *[1] * (y.dim() - 2))
+def glimpses(images: Sequence[Tensor], scales: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """Return the middle of some of the images, in grey levels, of the images' own shape."""
+    found = []
+    step = max(1, -(-len(images) // MOST))
+    for image, (shift, unit) in list(zip(images, scales, strict=True))[::step]:
+        seen = image
+        for axis in (-1, -2):
+            length = min(image.shape[axis], GLIMPSE)
+            seen = seen.narrow(axis, (image.shape[axis] - length) // 2, length)
+        spatial = [1] * (image.dim() - shift.dim())
+        found.append(seen * unit.view(*unit.shape, *spatial) + shift.view(*shift.shape, *spatial))
+    return found
 
 
 def grey_levels(y: Tensor, shift: Tensor, unit: Tensor) -> Tensor:
-    """Return measurements (b, c, [z,] y, x) in the grey levels they were measured in."""
-    return y * like(unit, y) + like(shift, y)
+    """Return values (b, c, ...) in the grey levels of the images; shift and unit are (b, c)."""
+    spatial = [1] * (y.dim() - 2)
+    return y * unit.view(*unit.shape, *spatial) + shift.view(*shift.shape, *spatial)

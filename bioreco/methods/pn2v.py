@@ -12,16 +12,18 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
 from bioreco.errors import UserError, nearest
 from bioreco.methods import masking
-from bioreco.methods.bootstrap import blind_pairs, grey_levels, like, without_error
+from bioreco.methods.bootstrap import glimpses, grey_levels, learn
 from bioreco.methods.masking import masked_mse
 from bioreco.methods.method import Batch, Estimate, Facts, Losses
 from bioreco.methods.noise2void import Noise2Void
+from bioreco.methods.posterior import surprise, weights
 from bioreco.metrics.noise import Noise
 from bioreco.noise.checks import check
 from bioreco.noise.gaussian import Gaussian
@@ -32,8 +34,8 @@ log = logging.getLogger("bioreco")
 BOOTSTRAPS = ("auto", "always", "never")
 INFERENCES = ("full", "partition")
 GRID = 4  # period of the partition in pixels
+FITS = 3  # times that a noise model is learnt, as predictions get better
 MOSTLY = 0.8  # standard deviation of the noise over that of the error of a blind-spot prediction
-_SCALE = ("shift", "unit")
 
 
 class ProbabilisticNoise2Void(Noise2Void):
@@ -52,7 +54,8 @@ class ProbabilisticNoise2Void(Noise2Void):
         after a first phase of training in which the noise is taken to be normal. "auto": where
         neither the configuration nor an estimate from the images tells it.
     warmup
-        Share of the training that this first phase takes.
+        Share of the training that this first phase takes. The noise is learnt again after twice and
+        three times as much.
     anchor
         Weight of the squared error of the prior's mean, over twice its own value, beside the
         likelihood. Both have the same optimum if the noise model is right; with it training is
@@ -104,12 +107,17 @@ class ProbabilisticNoise2Void(Noise2Void):
                 )
         if not 2 <= prior_samples <= 1024:
             raise UserError(f"method.prior_samples={prior_samples}: 2 to 1024")
-        if not 0 < warmup < 1:
-            raise UserError(f"method.warmup={warmup}: a share of the training, above 0, below 1")
+        if not 0 < warmup <= 0.9:
+            raise UserError(
+                f"method.warmup={warmup}: a share of the training, above 0, at most 0.9"
+            )
         if anchor < 0:
             raise UserError(f"method.anchor={anchor}: not negative")
         self.noise_model, self.prior_samples, self.anchor = noise_model, prior_samples, anchor
         self.bootstrap, self.warmup, self.inference = bootstrap, warmup, inference
+        self.register_buffer("_fits", torch.tensor(0))
+        self._fits: Tensor
+        self._blank = [deepcopy(noise_model)]  # in a list, since it is no part of the state
         self._images: Sequence[Tensor] = ()
         self._scales: Sequence[tuple[Tensor, Tensor]] = ()
         self._noise: Sequence[Sequence[Noise]] = ()
@@ -118,25 +126,17 @@ class ProbabilisticNoise2Void(Noise2Void):
         """Take what the noise model lacks from the images, and refuse one that contradicts them."""
         model = self.noise_model
         self._images, self._scales, self._noise = facts.images, facts.scales, facts.noise
-        told = model.informed_by(())
-        if self.bootstrap == "always" and told:
+        if self.bootstrap == "always" and model.informed_by(()):
             raise UserError(
                 "method.bootstrap=always learns the noise from the images, but the noise model is"
                 " known already: leave one of the two out"
             )
-        learns = {
-            "always": True,
-            "never": False,
-            "auto": not model.informed_by(facts.noise),
-        }[self.bootstrap]
-        if learns:
+        told = self.bootstrap == "never" or model.informed_by(facts.noise)
+        if self.bootstrap == "always" or not told:
             log.info("The noise model will be learnt from the images during training.")
             return
         model.fit(facts.noise)
-        measured = [
-            grey_levels(image[None], shift[None], unit[None])[0]
-            for image, (shift, unit) in zip(facts.images, facts.scales, strict=True)
-        ]
+        measured = glimpses(facts.images, facts.scales)
         model.refine(measured)
         check(model, measured, facts.noise)
         log.info("Noise model: %s.", model.describe())
@@ -148,16 +148,14 @@ class ProbabilisticNoise2Void(Noise2Void):
 
     def step(self, batch: Batch) -> Iterator[tuple[str, Losses]]:
         """Maximise the likelihood of the hidden pixels, Eq. (8) of Krull et al."""
-        if not self.noise_model.known and float(batch["progress"]) >= self.warmup:
+        if self._due(batch["progress"]):
             self._learn_noise(batch)
         mask = self.blind_spots(batch) & batch["target"]
         samples = self.prior(self.fill(batch, mask))
         error = masked_mse(samples.mean(2), batch["y"], mask)
         variance = error.detach().clamp(min=1e-12)
-        if self.noise_model.known:
-            losses = {"nll": self._surprise(samples, batch, mask)}
-        else:
-            losses = {"nll": self._first_surprise(samples, batch, mask, variance)}
+        sigma = None if self.noise_model.known else MOSTLY * variance.sqrt()
+        losses = {"nll": self._surprise(samples, batch, mask, sigma)}
         if self.anchor > 0:
             losses["anchor"] = self.anchor * error / (2 * variance)
         yield "network", losses
@@ -170,53 +168,47 @@ class ProbabilisticNoise2Void(Noise2Void):
             losses["nll"] = self._surprise(samples, batch, batch["held"])
         return losses
 
-    def _first_surprise(
-        self, samples: Tensor, batch: Batch, mask: Tensor, variance: Tensor
-    ) -> Tensor:
-        """Return the surprise while the noise is unknown: normal, most of what isn't predicted."""
-        there = {"shift": torch.zeros_like(batch["shift"]), "unit": torch.ones_like(batch["unit"])}
-        noise = Gaussian(sigma=MOSTLY * float(variance.sqrt())).to(samples.device)
-        return self._surprise(samples, {**batch, **there}, mask, noise)
-
     def _surprise(
-        self, samples: Tensor, batch: Batch, mask: Tensor, noise: NoiseModel | None = None
+        self, samples: Tensor, batch: Batch, mask: Tensor, sigma: Tensor | None = None
     ) -> Tensor:
-        """Return -log mean_k p(y | s_k) over the masked pixels of each sample, averaged."""
-        shift, unit = (like(batch[key], mask).expand(mask.shape)[mask] for key in _SCALE)
-        y = batch["y"].float()[mask] * unit + shift
-        s = samples.movedim(2, -1)[mask] * unit[:, None] + shift[:, None]
-        likely = torch.logsumexp((noise or self.noise_model).log_prob(y[:, None], s), 1)
-        each = mask.flatten(1).sum(1).clamp(min=1)
-        weight = (mask / each.view(-1, *[1] * (mask.dim() - 1)))[mask]
-        return -((likely - math.log(self.prior_samples)) * weight).sum() / len(mask)
+        """Return the surprise at masked pixels; if told, with normal noise of the scaled image."""
+        y = batch["y"].float()
+        if sigma is not None:
+            return surprise(samples, y, Gaussian(sigma=float(sigma)).to(y.device), mask)
+        s, y = (grey_levels(v, batch["shift"], batch["unit"]) for v in (samples, y))
+        return surprise(s, y, self.noise_model, mask)
 
     @torch.no_grad()
     def _learn_noise(self, batch: Batch) -> None:
         """Learn the noise model from pairs (measurement, blind-spot prediction)."""
-        device = batch["y"].device
-        images = [image[None].to(device) for image in self._images] or [batch["y"]]
-        scales = [(shift[None].to(device), unit[None].to(device)) for shift, unit in self._scales]
-        scales = scales or [(batch["shift"], batch["unit"])]
 
         def predict(part: Tensor, seeds: Tensor, mask: Tensor) -> Tensor:
             return self.prior(self.fill({"y": part, "seed": seeds}, mask)).mean(2)
 
-        step = self.stride or (1,) * (batch["y"].dim() - 2)
-        y, s = blind_pairs(predict, images, scales, self.density, step)
-        self.noise_model.calibrate(without_error(y, s, self._noise), s)
-        self.noise_model.refine(
-            [grey_levels(y, *scale) for y, scale in zip(images, scales, strict=True)]
-        )
-        log.info("Noise model, learnt from the images: %s.", self.noise_model.describe())
+        device, dims = batch["y"].device, batch["y"].dim() - 2
+        images = [image[None].to(device) for image in self._images] or [batch["y"]]
+        scales = [(shift[None].to(device), unit[None].to(device)) for shift, unit in self._scales]
+        scales = scales or [(batch["shift"], batch["unit"])]
+        step = self.stride or (1,) * dims
+        fresh = deepcopy(self._blank[0]).to(device)
+        learn(fresh, predict, images, scales, self._noise, density=self.density, stride=step)
+        self.noise_model.load_state_dict(fresh.state_dict())
+        self._fits += 1
+
+    def _due(self, progress: Tensor) -> bool:
+        """Return whether it is time to learn the noise, for the first time or better."""
+        fits = int(self._fits)
+        if fits == 0 and self.noise_model.known:
+            return False
+        return fits < FITS and float(progress) >= (fits + 1) * self.warmup
 
     def reconstruct(self, batch: Batch) -> Estimate:
         """Weigh the prior samples by the measurement: mean and deviation of the posterior."""
         samples = self._blind(batch) if self.inference == "partition" else self.prior(batch["y"])
         if not self.noise_model.known:
             return Estimate(samples.mean(2))
-        shift, unit = (like(batch[key], samples) for key in _SCALE)
-        y = grey_levels(batch["y"].float(), batch["shift"], batch["unit"])[:, :, None]
-        weight = torch.softmax(self.noise_model.log_prob(y, samples * unit + shift), 2)
+        s, y = (grey_levels(v, batch["shift"], batch["unit"]) for v in (samples, batch["y"]))
+        weight = weights(s, y.float(), self.noise_model)
         mean = (weight * samples).sum(2)
         variance = (weight * (samples - mean[:, :, None]) ** 2).sum(2)
         return Estimate(mean, variance.sqrt())

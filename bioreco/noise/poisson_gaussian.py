@@ -148,8 +148,9 @@ class PoissonGaussian(NoiseModel):
     def refine(self, y: Sequence[Tensor]) -> None:
         """Take estimates for those of photon counts where the images are whole counts.
 
-        All their values are 0 or multiples of one number, about as large as their noise variance
-        over their mean: then that number is the gain, and there is no offset and no read noise.
+        All their values are 0 or multiples of one number, about as large as the gain or as their
+        noise variance over their mean: then that number is the gain, and there is no offset and no
+        read noise.
         """
         if self._given != (None, None, None) or not self.known:
             return
@@ -161,7 +162,8 @@ class PoissonGaussian(NoiseModel):
             return
         step = float(steps.min())
         whole = bool(((values / step - (values / step).round()).abs() < 0.02).all())
-        near = abs(float(self.variance(mean) / mean) / step - 1) < 0.4
+        ratio = (self.gain * (mean - self.offset) + self.read**2) / mean
+        near = min(abs(float(ratio) / step - 1), abs(self.gain / step - 1)) < 0.4
         if whole and near and float(values.min()) > -0.5 * step:
             step = float(round(step)) if abs(step - round(step)) < 1e-3 * step else step
             self._values.copy_(self._values.new_tensor([step, 0.0, 0.0]))

@@ -86,23 +86,34 @@ def measured(*shape: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Learned, np.ndarray, np.ndarray]:
     truth, y = measured(128, 128)
-    return Learned(y, PoissonGaussian(), tmp_path_factory.mktemp("pn2v"), 250), truth, y
+    noise = PoissonGaussian(gain=10.0, offset=0.0, read=4.0)
+    return Learned(y, noise, tmp_path_factory.mktemp("pn2v"), 400), truth, y
 
 
+# Seen on one thread: noisy 19.9 dB, best Gaussian filter 26.9, prior 27.9, posterior 28.7.
 def test_the_measurement_adds_to_the_prior(learned):
     method, truth, y = learned
     found, prior = psnr(method.mean(), truth), psnr(method.prior_mean(), truth)
     gaussian = max(psnr(ndimage.gaussian_filter(y, s), truth) for s in np.arange(0.5, 2.5, 0.1))
     assert found > prior + 0.4
-    assert found > gaussian + 0.3
+    assert found > gaussian + 0.9
 
 
+# Seen on one thread: 95.6 % of the pixels.
 def test_it_knows_how_sure_it_is(learned):
     method, truth, _ = learned
-    error, std = method.mean() - truth, method.std()
-    assert 0.85 < np.mean(np.abs(error) < 1.645 * std) < 0.99
+    error, std = np.abs(method.mean() - truth), method.std()
+    assert 0.88 < np.mean(error < 1.645 * std) < 0.98
     sure = std < np.median(std)
-    assert np.abs(error[sure]).mean() < 0.7 * np.abs(error[~sure]).mean()
+    assert error[sure].mean() < 0.5 * error[~sure].mean()
+
+
+# Seen on one thread: gain 9.7, prior 28.1 dB, posterior 28.4; with the noise told 27.9 and 28.7.
+def test_noise_is_learnt_where_nobody_tells_it(tmp_path):
+    truth, y = measured(128, 128)
+    method = Learned(y, PoissonGaussian(), tmp_path, 400, bootstrap="always")
+    assert method.method.noise_model.gain == pytest.approx(10, rel=0.15)
+    assert psnr(method.mean(), truth) > psnr(method.prior_mean(), truth) + 0.15
 
 
 def test_tiles_have_no_seams(learned):
@@ -130,13 +141,16 @@ def test_tiles_have_no_seams(learned):
 @pytest.mark.parametrize("mean", [0.2, 0.5, 1.0])
 @pytest.mark.parametrize("bootstrap", ["auto", "always"])
 def test_the_mean_of_few_counts_is_kept(tmp_path, mean, bootstrap):
+    """A normal density makes 0.2 of it 0.07, and a gain that is wrong by a fifth 0.8 of it."""
     y = np.random.default_rng(0).poisson(mean, (192, 192)).astype(np.float32)
     method = Learned(y, PoissonGaussian(), tmp_path, 250, bootstrap=bootstrap)
     found = method.mean()
     assert found.mean() == pytest.approx(y.mean(), rel=0.02)
+    assert found.std() < 0.3 * y.std()
 
 
+# Seen on one thread: noisy 14.9 dB, 20.5.
 def test_stacks_are_learnt_too(tmp_path):
     truth, y = measured(10, 48, 48)
-    method = Learned(y, PoissonGaussian(), tmp_path, 60)
-    assert psnr(method.mean(), truth) > psnr(y, truth) + 2
+    method = Learned(y, PoissonGaussian(gain=10.0, offset=0.0, read=4.0), tmp_path, 60)
+    assert psnr(method.mean(), truth) > psnr(y, truth) + 2.8

@@ -144,7 +144,7 @@ def test_each_option_changes_what_is_learnt(option):
 def test_the_anchor_holds_the_mean_of_the_prior():
     given = batch(32, 32)
     losses = next(iter(method(anchor=2.0).step(given)))[1]
-    assert float(losses["anchor"]) == pytest.approx(1.0)
+    assert losses["anchor"].item() == pytest.approx(1.0)
     losses["anchor"].backward()
     assert "anchor" not in next(iter(method(anchor=0.0).step(given)))[1]
 
@@ -202,6 +202,11 @@ def test_noise_is_learnt_after_the_warmup_from_blind_predictions():
     late = next(iter(made.step(given | {"progress": torch.tensor(0.4)})))[1]
     assert set(late) == {"nll", "anchor"}
     assert made.noise_model.sigma == pytest.approx(0.7 * UNIT, rel=0.02)
+    made._images = [2 * image]
+    for progress, fits in ((0.79, 1), (0.8, 2), (0.9, 2)):
+        next(iter(made.step(given | {"progress": torch.tensor(progress)})))
+        assert int(made._fits) == fits
+    assert made.noise_model.sigma > 1.2 * 0.7 * UNIT
 
 
 def test_the_error_of_predictions_is_taken_off_what_is_learnt():
