@@ -76,9 +76,7 @@ class Self2Self(Method):
         if passes < 2:
             raise UserError(f"method.passes={passes}: at least 2, to know their spread")
         if "drop" not in inspect.signature(network.forward).parameters:
-            raise UserError(
-                "this network has no room for the dropout of method=self2self: use unet"
-            )
+            raise UserError("method=self2self needs a network that can drop features: network=unet")
         self.network = network
         self.keep, self.dropout, self.passes = keep, dropout, passes
 
