@@ -52,7 +52,8 @@ class ProbabilisticNoise2Void(Noise2Void):
     bootstrap
         Learn the noise model from the images: pairs of a measurement and its blind-spot prediction,
         after a first phase of training in which the noise is taken to be normal. "auto": where
-        neither the configuration nor an estimate from the images tells it.
+        neither the configuration nor an estimate from the images tells it. Of fewer than half a
+        count a pixel a normal density knows too little: 0.2 counts come back as 0.19.
     warmup
         Share of the training that this first phase takes. The noise is learnt again after twice and
         three times as much.
