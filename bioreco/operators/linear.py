@@ -41,6 +41,17 @@ class LinearOperator:
         """Return H^* H x."""
         return self.adjoint(self.forward(x))
 
+    def restrict(self, subset: Tensor) -> LinearOperator:
+        """Return H_Theta of Eq. (16): the operator that measures `subset` of what H measures.
+
+        Raises
+        ------
+        NotImplementedError
+            If the measurements of this operator can't be split.
+
+        """
+        raise NotImplementedError(f"the measurements of {type(self).__name__} can't be split")
+
 
 @dataclass(frozen=True)
 class Adjoint(LinearOperator):
@@ -76,3 +87,7 @@ class Composition(LinearOperator):
     def adjoint(self, y: Tensor) -> Tensor:
         """Return inner^*(outer^*(y))."""
         return self.inner.adjoint(self.outer.adjoint(y))
+
+    def restrict(self, subset: Tensor) -> LinearOperator:
+        """Return the composition with fewer measurements."""
+        return Composition(self.outer.restrict(subset), self.inner)
