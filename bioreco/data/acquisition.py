@@ -111,8 +111,6 @@ class Acquisition:
 
     def calibration(self, group: int) -> Complex | None:
         """Return fully sampled central lines of each band alone (bands, coils, lines, kx)."""
-        return None
 
     def reference(self, frame: int, group: int) -> Complex | None:
         """Return the true image (bands, y, x), or None."""
-        return None
