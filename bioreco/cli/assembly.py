@@ -139,10 +139,46 @@ class Trained:
         )
 
 
-def restore(path: Path, *, trust: tuple[str, ...] = ()) -> Trained:
-    """Rebuild a trained method from a run folder or a checkpoint.
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint as it was read.
 
-    Only code of bioreco and of the packages in `trust` is run, whatever the checkpoint says.
+    Attributes
+    ----------
+    path
+        Its file.
+    state
+        What is in it.
+
+    """
+
+    path: Path
+    state: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The kind of data that were learnt from; see `kinds`."""
+        return str(self.state.get("kind", "images"))
+
+    @property
+    def names(self) -> str:
+        """The method's name in words."""
+        return str(self.state["config"]["method"].get("_target_", "")).rsplit(".", 1)[-1]
+
+    def rebuild(self, trust: tuple[str, ...]) -> tuple[Method, Shape]:
+        """Return the trained method, and what it is fed.
+
+        Only code of bioreco and of the packages in `trust` is run, whatever the checkpoint says.
+        """
+        config = OmegaConf.create({**self.state["config"], "trust": list(trust)})
+        shape = Shape(**self.state["shape"])
+        method, _ = assemble(config, shape)
+        method.load_state_dict(dict(self.state["method"]) | dict(self.state.get("average", {})))
+        return method, shape
+
+
+def keep(path: Path) -> Kept:
+    """Read the checkpoint of a run folder, or of a file.
 
     Raises
     ------
@@ -160,14 +196,23 @@ def restore(path: Path, *, trust: tuple[str, ...] = ()) -> Trained:
                 f"{path} is not a run, or has not reached a checkpoint: there is no"
                 " checkpoints/best.pt in it"
             )
-    state = checkpoint.load(file)
-    if "normalisation" not in state or "shape" not in state:
+    kept = Kept(file, checkpoint.load(file))
+    if "shape" not in kept.state or (kept.kind == "images" and "normalisation" not in kept.state):
         raise UserError(f"{file} is not a checkpoint that can be applied to images")
-    config = OmegaConf.create({**state["config"], "trust": list(trust)})
-    shape = Shape(**state["shape"])
-    method, _ = assemble(config, shape)
-    weights = dict(state["method"]) | dict(state.get("average", {}))
-    method.load_state_dict(weights)
-    scale = Normalisation.from_state(state["normalisation"])
-    name = str(config.method.get("_target_", "")).rsplit(".", 1)[-1]
-    return Trained(method, scale, shape, int(state["step"]), file, name)
+    return kept
+
+
+def restore(kept: Kept, *, trust: tuple[str, ...] = ()) -> Trained:
+    """Rebuild a method that was trained on images.
+
+    Raises
+    ------
+    UserError
+        If it learnt from something else.
+
+    """
+    if kept.kind != "images":
+        raise UserError(f"{kept.path} learnt from {kept.kind}, so it can't be applied to images")
+    method, shape = kept.rebuild(trust)
+    scale = Normalisation.from_state(kept.state["normalisation"])
+    return Trained(method, scale, shape, int(kept.state["step"]), kept.path, kept.names)
