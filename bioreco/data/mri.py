@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _LINES = 24
 _CHECKED = 2**28  # bytes of k-space that are looked through at once
 
 
+@dataclass(kw_only=True)
 class MRI:
     """Multi-coil k-space.
 
@@ -76,41 +78,36 @@ class MRI:
 
     """
 
-    def __init__(
-        self,
-        *,
-        seed: int,
-        paths: list[str] | None = None,
-        root: str | None = None,
-        axes: list[str] | None = None,
-        frames: int | None = None,
-        slices: int | None = None,
-        prewhiten: str = "auto",
-        coils: int | None = None,
-        maps: str = "auto",
-        support: float = 0.8,
-        oversampling: float | str = "auto",
-        acceleration: float | None = 4.0,
-        acs_lines: int = 24,
-        pattern: str = "equispaced",
-        jitter: bool = False,
-        caipi: list[float] | None = None,
-    ) -> None:
-        if prewhiten not in PREWHITEN:
-            words = ", ".join(PREWHITEN)
-            near = nearest(prewhiten, PREWHITEN)
-            raise UserError(f"data.prewhiten={prewhiten}: choose from {words}.{near}")
-        if not 0 <= support < 1:
-            raise UserError(f"data.support={support:g}: from 0 to below 1")
-        self._frames, self._slices = frames, slices
-        self._prewhiten, self._coils = prewhiten, coils
-        self._maps, self._support = maps, support
-        self._oversampling = oversampling
-        self._acceleration, self._acs = acceleration, acs_lines
-        self._pattern = {"pattern": pattern, "jitter": jitter, "seed": seed}
-        found = find_scans(paths, root)
-        bases = [opened(path, axes=axes, caipi=caipi) for path in found] or [_simulated(seed)]
-        self.acquisitions: list[Acquisition] = [self._ready(base) for base in bases]
+    seed: int
+    paths: list[str] | None = None
+    root: str | None = None
+    axes: list[str] | None = None
+    frames: int | None = None
+    slices: int | None = None
+    prewhiten: str = "auto"
+    coils: int | None = None
+    maps: str = "auto"
+    support: float = 0.8
+    oversampling: float | str = "auto"
+    acceleration: float | None = 4.0
+    acs_lines: int = 24
+    pattern: str = "equispaced"
+    jitter: bool = False
+    caipi: list[float] | None = None
+    acquisitions: list[Acquisition] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.prewhiten not in PREWHITEN:
+            words, near = ", ".join(PREWHITEN), nearest(self.prewhiten, PREWHITEN)
+            raise UserError(f"data.prewhiten={self.prewhiten}: choose from {words}.{near}")
+        if not 0 <= self.support < 1:
+            raise UserError(f"data.support={self.support:g}: from 0 to below 1")
+        found = find_scans(self.paths, self.root)
+        bases: list[Acquisition] = [
+            opened(path, axes=self.axes, caipi=self.caipi) for path in found
+        ]
+        bases = bases or [_simulated(self.seed)]
+        self.acquisitions = [self._ready(base) for base in bases]
         for acquisition in self.acquisitions:
             for note in acquisition.notes:
                 log.info("%s: %s", acquisition.name, note)
@@ -119,29 +116,34 @@ class MRI:
         """Wrap what is asked for around one scan."""
         file = not isinstance(base, Scan) or base.sensitivities is not None
         factor = self._factor(base)
-        scan = part_of(base, self._frames, self._slices)
+        scan = part_of(base, self.frames, self.slices)
         _look_through(scan)
-        less = (self._acceleration or 1) != 1 and is_full(scan.mask(0, 0))
-        lines = min(_LINES, self._acs) if less else _LINES
-        scan = prewhitened(scan, self._prewhiten)
-        scan = compressed(scan, self._coils, lines=lines)
-        scan = with_maps(scan, self._maps, file=file, lines=lines, crop=self._support)
+        less = (self.acceleration or 1) != 1 and is_full(scan.mask(0, 0))
+        lines = min(_LINES, self.acs_lines) if less else _LINES
+        scan = prewhitened(scan, self.prewhiten)
+        scan = compressed(scan, self.coils, lines=lines)
+        scan = with_maps(scan, self.maps, file=file, lines=lines, crop=self.support)
         scan = narrowed(scan, factor)
         return undersampled(
-            scan, acceleration=self._acceleration, acs_lines=self._acs, **self._pattern
+            scan,
+            pattern=self.pattern,
+            acceleration=self.acceleration,
+            acs_lines=self.acs_lines,
+            seed=self.seed,
+            jitter=self.jitter,
         )
 
     def _factor(self, base: Acquisition) -> float:
         """Return how much finer than the image the readout is sampled."""
-        if self._oversampling == "none":
+        if self.oversampling == "none":
             return 1.0
-        if self._oversampling == "auto":
+        if self.oversampling == "auto":
             return (base.oversampling or 1.0) if isinstance(base, Scan) else 1.0
         try:
-            return float(self._oversampling)
+            return float(self.oversampling)
         except ValueError:
             raise UserError(
-                f"data.oversampling={self._oversampling}: auto, none, or a factor such as 2."
+                f"data.oversampling={self.oversampling}: auto, none, or a factor such as 2."
             ) from None
 
 

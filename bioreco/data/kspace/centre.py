@@ -18,7 +18,7 @@ def sampled_centre(mask: Mask) -> tuple[slice, slice]:
     middle, best, area = rows // 2, (slice(0, 0), slice(0, 0)), 0
     for count in range(1, rows + 1):
         across = centred(rows, count)
-        full = mask[across].all(0)
+        full: Mask = np.asarray(mask[across].all(0))
         if not full[columns // 2]:
             if not mask[middle, columns // 2]:
                 break

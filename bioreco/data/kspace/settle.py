@@ -129,26 +129,24 @@ def _gaps(values: Complex, said: Mask | None) -> list[str]:
     """Tell lines that hold nothing, and measurements where the mask has none."""
     notes = []
     lines = filled(values)
-    taken = lines.any(1) if said is None else lines.any(1) & said.any(1)
-    there = np.flatnonzero(lines.any(1))
-    before, behind = int(there[0]), int(len(taken) - 1 - there[-1])
-    padded = before + behind if said is None else int(said.any(1)[:before].sum())
-    padded += 0 if said is None or not behind else int(said.any(1)[-behind:].sum())
+    held: Mask = np.asarray(lines.any(1))
+    wanted: Mask = np.ones_like(held) if said is None else np.asarray(said.any(1))
+    there = np.flatnonzero(held)
+    before, stop = int(there[0]), int(there[-1]) + 1
+    padded = int(wanted[:before].sum() + wanted[stop:].sum())
     if padded:
         notes.append(
-            f"{padded} lines at the edges are 0 ({before} before, {behind} behind what was"
-            " measured): zero-padding, which counts as not acquired"
+            f"{padded} lines at the edges are 0 ({before} before, {len(held) - stop} behind what"
+            " was measured): zero-padding, which counts as not acquired"
         )
-    across = lines.any(0)
+    across: Mask = np.asarray(lines.any(0))
     if not across.all():
         notes.append(f"{int((~across).sum())} samples of each readout are 0: not acquired")
     if said is None:
         return notes
-    missing = (
-        said.any(1)[before : len(taken) - behind] & ~lines.any(1)[before : len(taken) - behind]
-    )
-    if missing.any():
-        notes.append(f"{int(missing.sum())} lines hold nothing though the mask has them")
+    missing = int((wanted & ~held)[before:stop].sum())
+    if missing:
+        notes.append(f"{missing} lines hold nothing though the mask has them")
     left = np.any(values != 0, axis=0) & ~said
     if left.any():
         share = 100 * left.sum() / max(1, np.any(values != 0, axis=0).sum())
