@@ -23,9 +23,7 @@ log = logging.getLogger("bioreco")
 
 def run(config: DictConfig, _context: Context) -> None:
     """Build the data set and write it."""
-    data: Any = build(
-        config.data, "data", trusted=tuple(config.trust or ()), seed=int(config.seed)
-    )
+    data: Any = build(config.data, "data", trusted=tuple(config.trust or ()), seed=int(config.seed))
     folder = Path(str(config.output))
     paths = flow(data.kind, "simulate")(data, folder, overwrite=bool(config.overwrite))
     print(f"wrote {len(paths)} files to {folder}")

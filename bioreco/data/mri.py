@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -15,17 +15,19 @@ from bioreco.data.kspace.part import part_of
 from bioreco.data.kspace.scan import is_scan, opened
 from bioreco.data.kspace.scans import Scan
 from bioreco.data.kspace.undersampling import is_full, undersampled
+from bioreco.data.scans import Scans
 from bioreco.errors import UserError, nearest
 
 log = logging.getLogger("bioreco")
 
 PREWHITEN = ("auto", "scan", "edge", "none")
+BASELINES = ("zero_filled", "cg_sense", "l1_wavelet")
 _LINES = 24
 _CHECKED = 2**28  # bytes of k-space that are looked through at once
 
 
-@dataclass(kw_only=True)
-class MRI:
+@dataclass(kw_only=True, eq=False)
+class MRI(Scans):
     """Multi-coil k-space.
 
     What is done to a scan, in this order: noise prewhitening, coil compression, coil maps, removal
@@ -94,7 +96,6 @@ class MRI:
     pattern: str = "equispaced"
     jitter: bool = False
     caipi: list[float] | None = None
-    acquisitions: list[Acquisition] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.prewhiten not in PREWHITEN:
@@ -107,10 +108,7 @@ class MRI:
             opened(path, axes=self.axes, caipi=self.caipi) for path in found
         ]
         bases = bases or [_simulated(self.seed)]
-        self.acquisitions = [self._ready(base) for base in bases]
-        for acquisition in self.acquisitions:
-            for note in acquisition.notes:
-                log.info("%s: %s", acquisition.name, note)
+        super().__init__([self._ready(base) for base in bases], baselines=BASELINES)
 
     def _ready(self, base: Acquisition) -> Acquisition:
         """Wrap what is asked for around one scan."""

@@ -1,4 +1,4 @@
-"""Pictures of several reconstructions beside each other: columns are methods, rows what is shown."""
+"""Pictures of several reconstructions: columns are methods, rows what is shown of them."""
 
 from __future__ import annotations
 

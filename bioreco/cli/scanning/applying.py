@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from bioreco.data.kspace.series import Series
@@ -45,24 +44,17 @@ def apply(method: Method, data: Scans, runtime: Runtime, folder: Path) -> Found:
     runtime.place(method)
     method.eval()
     problems = data.training(method.wants)
-    paths = [folder / f"{scan.name}.nii" for scan in data.acquisitions]
+    paths = [target(folder, scan.name) for scan in data.acquisitions]
     quiet = not sys.stderr.isatty()
     with tqdm(total=len(paths), desc="reconstructing", disable=quiet, leave=False) as bar:
         for number, (scan, path) in enumerate(zip(data.acquisitions, paths, strict=True)):
-            depth = int(scan.geometry.slices.max()) + 1
-            shape = (scan.size[1], scan.size[0], depth, scan.frames)
-            where = (scan.geometry.affine, scan.geometry.repetition_time)
-            with (
-                Series(path, shape, *where) as magnitude,
-                Series(phase_of(path), shape, *where) as phase,
-            ):
+            with Series.of(scan, path) as series:
                 for frame, volume in volumes(method, problems, number, runtime, bar.update):
-                    magnitude.write(frame, np.abs(volume).T)
-                    phase.write(frame, np.angle(volume).T)
+                    series.write(frame, volume)
             log.info("Wrote %s", path)
     return Found(paths, time.monotonic() - began)
 
 
-def phase_of(path: Path) -> Path:
-    """Return where the phase of a magnitude is."""
-    return path.with_name(f"{path.stem}_phase{path.suffix}")
+def target(folder: Path, name: str) -> Path:
+    """Return where the result of a scan goes, by the scan's name without its ending."""
+    return folder / f"{Path(name).stem}.nii"

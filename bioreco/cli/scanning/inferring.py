@@ -12,8 +12,9 @@ from bioreco.build import build
 from bioreco.cli.assembly import Kept
 from bioreco.cli.context import Context
 from bioreco.cli.learning import recorded
-from bioreco.cli.scanning.applying import apply, phase_of
+from bioreco.cli.scanning.applying import apply, target
 from bioreco.cli.scanning.showing import show
+from bioreco.data.kspace.series import phase_path
 from bioreco.data.scans import Scans
 from bioreco.engine import report
 from bioreco.engine.runtime import Runtime
@@ -36,8 +37,8 @@ def infer(config: DictConfig, context: Context, runtime: Runtime, kept: Kept) ->
         )
     folder = Path(config.output.path) if config.output.path else context.folder / "results"
     for scan in data.acquisitions:
-        path = folder / f"{scan.name}.nii"
-        for one in (path, phase_of(path)):
+        path = target(folder, scan.name)
+        for one in (path, phase_path(path)):
             if one.exists() and not config.overwrite:
                 raise UserError(f"{one} exists already; say overwrite=true to replace it.")
     values: dict[str, Any] = {

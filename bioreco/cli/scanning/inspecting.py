@@ -1,4 +1,4 @@
-"""`bioreco inspect SCAN [check=true]`: what k-space holds, and whether its operator obeys the laws."""
+"""`bioreco inspect SCAN [check=true]`: what k-space holds, and the laws of its operator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from bioreco.data.acquisition import Acquisition
-from bioreco.data.kspace.recognise import open_scan
+from bioreco.data.kspace.scan import open_scan
 from bioreco.data.scans import Problems
 from bioreco.engine.sampler import collate
 from bioreco.operators.laws import check as laws
@@ -24,8 +24,8 @@ def describe(path: str, *, check: bool) -> list[str]:
     lines += [f"{INDENT}{note}" for note in scan.notes]
     if check:
         lines += [INDENT + line for line in _laws(scan)]
-    together = " data=fmri" if scan.bands > 1 else " data=mri"
-    lines.append(f"{INDENT}to learn from it: bioreco train method=ssdu{together} data.paths=[{path}]")
+    data = "fmri" if scan.bands > 1 else "mri"
+    lines.append(f"{INDENT}next: bioreco train method=ssdu data={data} data.paths=[{path}]")
     return lines
 
 

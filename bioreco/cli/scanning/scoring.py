@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bioreco.data.acquisition import Acquisition
+from bioreco.data.kspace.series import open_series
 from bioreco.metrics.fidelity import scores
 
 COMPARED = 6  # frames of a series that are compared with the truth, spread over all
@@ -35,26 +35,16 @@ def compared(scan: Acquisition) -> list[int]:
 
 
 def slices(scan: Acquisition, path: Path, frame: int) -> Iterator[tuple[Magnitude, Magnitude]]:
-    """Yield the magnitude of each slice of a frame and its truth, inside the object."""
-    volume = read(path, frame)
-    for group in range(scan.groups):
-        truth = scan.reference(frame, group)
-        if truth is None:
-            return
-        for z, true in zip(scan.geometry.slices[group], truth, strict=True):
-            yield volume[z], np.abs(true)
+    """Yield the magnitude of each slice of a frame, and its truth."""
+    truth = truth_of(scan, frame)
+    if truth is not None:
+        numbers = np.unique(scan.geometry.slices)
+        yield from zip(magnitude(path, frame)[numbers], truth[numbers], strict=True)
 
 
-def read(path: Path, frame: int) -> Magnitude:
+def magnitude(path: Path, frame: int) -> Magnitude:
     """Return one volume (z, y, x) of a series."""
-    return np.asarray(series(path)[..., frame], dtype=np.float32).T
-
-
-def series(path: Path) -> Any:
-    """Return the values (x, y, z, t) of a series, read when they are looked at."""
-    import nibabel
-
-    return nibabel.load(path).dataobj
+    return np.abs(open_series(path).read(frame))
 
 
 def truth_of(scan: Acquisition, frame: int) -> Magnitude | None:

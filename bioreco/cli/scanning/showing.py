@@ -64,7 +64,7 @@ def _draw(
     method, *others = columns
     names = [*others[: SHOWN - 1], method]
     z = int(scan.geometry.slices.max() + 1) // 2
-    images = {name: scoring.read(columns[name].paths[0], 0)[z] for name in names}
+    images = {name: scoring.magnitude(columns[name].paths[0], 0)[z] for name in names}
     truth = scoring.truth_of(scan, 0)
     bright = float(np.percentile(truth[z] if truth is not None else images[method], 99.7))
     notes = {k: f"PSNR {every[k]['psnr']:.2f} dB" for k in names if "psnr" in every[k]}
