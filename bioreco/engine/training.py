@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ class Training:
             for name, optimizer in self.optimizers.items()
         }
         self.average = Average(method, options.ema)
-        self.choice = Selection(judge) if judge is not None else None
+        chooses = judge is not None or options.select == "validation"
+        self.choice = Selection(judge) if chooses else None
         self.step = 0
         self.sums: dict[str, Tensor] = {}
         self.counted = 0
@@ -158,12 +160,27 @@ class Training:
                 with self.average.applied():
                     found = validate(self.method, samples, self.runtime, log, step, floor)
                     self.validation = next(iter(found.values()), None)
-                    if self.choice is not None:
-                        found["val/heldout"] = self.choice.look(self.method, step)
+                    self._choose(found)
                 values |= found
             log.row(step, self._seconds(), values)
         if step % options.checkpoint_every == 0:
             self.save()
+
+    def _choose(self, found: dict[str, float]) -> None:
+        """Keep the weights if they are the best so far; note what a judge says of them."""
+        if self.choice is None:
+            return
+        loss = math.nan if self.validation is None else self.validation
+        error = self.choice.look(self.method, self.step, loss)
+        if self.choice.judge is not None:
+            found["val/heldout"] = error
+
+    def exhausted(self) -> bool:
+        """Return whether the error has had no new low for so long that training should stop."""
+        patience = self.options.patience
+        if patience is None or self.choice is None:
+            return False
+        return self.runtime.agree(float(self.choice.stale)) >= patience
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began

@@ -37,7 +37,7 @@ from bioreco.errors import UserError
         ),
         (
             {"select": "held"},
-            "trainer.select=held: choose one of last, heldout. Did you mean 'heldout'?",
+            "trainer.select=held: choose one of last, validation, heldout. Did you mean 'heldout'?",
         ),
     ],
 )
