@@ -18,7 +18,7 @@ from bioreco.data.image import times
 from bioreco.data.kspace.centre import calibration_region
 from bioreco.data.kspace.espirit import espirit, principal_coil, referenced
 from bioreco.data.kspace.fourier import to_image
-from bioreco.data.kspace.scans import Wrapped, described
+from bioreco.data.kspace.scans import Scan, Wrapped, described
 from bioreco.errors import UserError, nearest
 
 KINDS = ("auto", "espirit", "lowres", "file")
@@ -35,6 +35,8 @@ class WithMaps(Wrapped):
     ----------
     kind
         "espirit", "lowres", or "file" for those that the base has.
+    given
+        Whether the base has any, so that its true images can be turned to agree with these.
     lines
         At most so many central lines are used.
     crop
@@ -45,6 +47,7 @@ class WithMaps(Wrapped):
     """
 
     kind: str = field(kw_only=True)
+    given: bool = field(kw_only=True, default=False)
     lines: int = field(kw_only=True, default=24)
     crop: float = field(kw_only=True, default=0.8)
     level: float = field(kw_only=True, default=0.05)
@@ -55,6 +58,14 @@ class WithMaps(Wrapped):
         if group not in self._known:
             self._known[group] = self._estimated(group)
         return self._known[group]
+
+    def reference(self, frame: int, group: int) -> Complex | None:
+        """Return the true image x as these maps show it: sum_c conj(C_c) B_c x, B of the base."""
+        image = self.base.reference(frame, group)
+        if image is None or not self.given:
+            return image
+        product = (self.maps(group).conj() * self.base.maps(group)).sum(1)
+        return np.asarray(product * image, dtype=np.complex64)
 
     def _estimated(self, group: int) -> Complex:
         what = f"{self.name}, slice {group}"
@@ -96,7 +107,8 @@ def with_maps(
     ----------
     kind
         "espirit"; "lowres"; "file" for those that came with it; "auto" for the first that works
-        of file, espirit and lowres.
+        of file, espirit and lowres. Those of a simulation are the truth, and only used if "file"
+        is said.
     file
         Whether some came with it.
     lines, crop, level
@@ -114,8 +126,8 @@ def with_maps(
         raise UserError(
             f"{base.name} holds no coil maps; say data.maps=espirit or data.maps=lowres."
         )
-    make = partial(WithMaps, lines=lines, crop=crop, level=level)
-    if kind == "file" or (kind == "auto" and file):
+    make = partial(WithMaps, given=file, lines=lines, crop=crop, level=level)
+    if kind == "file" or (kind == "auto" and file and not simulated(base)):
         return make(**described(base, *_order_notes(base)), kind="file")
     bands, _ = calibration_region(base, 0, lines=lines)
     count = f"{bands.shape[2]} x {bands.shape[3]} central samples (y x)"
@@ -124,6 +136,13 @@ def with_maps(
     check_lines(bands, kind, base.name)
     name = {"espirit": "ESPIRiT", "lowres": "low-resolution images"}[kind]
     return make(**described(base, f"coil maps by {name} from {count}"), kind=kind)
+
+
+def simulated(base: Acquisition) -> bool:
+    """Tell whether there is no file behind an acquisition."""
+    while isinstance(base, Wrapped):
+        base = base.base
+    return not isinstance(base, Scan)
 
 
 def check_lines(bands: Complex, kind: str, what: str) -> None:
