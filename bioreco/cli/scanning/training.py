@@ -46,7 +46,7 @@ def train(
             found = apply(method, data, runtime, folder / "results")
             values["seconds"]["infer"] = round(found.seconds, 2)
             columns = {str(values["method"]): found}
-            columns |= baselines.applied(config, beside, data, runtime, folder)
+            columns |= baselines.applied(beside, data, runtime, folder)
             values |= show(data, columns, folder)
     return fitted.validation
 
