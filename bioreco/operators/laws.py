@@ -84,8 +84,8 @@ def check(
         - x|| of the centred Fourier transform of images of that size. norm: the greatest
         eigenvalue of H^H H over its bound, less 1 (0 where it is less): the maps are
         normalised. normal: ||normal(x) - H^H H x||. gradient: the derivative through two unrolled
-        steps of data consistency, against a difference quotient. vjp: the derivative of H against H^H.
-        complete, where asked for: ||H^H H x - x||. Each relative to its right side.
+        steps of data consistency, against a difference quotient. vjp: the derivative of H
+        against H^H. complete, where asked for: ||H^H H x - x||. Each relative to its right side.
 
     Notes
     -----
