@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import h5py
 import numpy as np
 import pytest
 from kspaces import made, task
@@ -11,6 +10,8 @@ from bioreco.data.acquisition import Geometry
 from bioreco.data.kspace.scan import is_scan, open_scan
 from bioreco.data.kspace.store import write
 from bioreco.errors import UserError
+
+h5py = pytest.importorskip("h5py")
 
 
 def full(**parts):

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
 from kspaces import made
 
 from bioreco.data.kspace.series import Series, open_series
 from bioreco.errors import UserError
+
+nibabel = pytest.importorskip("nibabel")
 
 AFFINE = np.array([[-2.0, 0.1, 0, 30], [0.1, 2.4, 0.2, -40], [0, -0.2, 3.0, 7], [0, 0, 0, 1]])
 
