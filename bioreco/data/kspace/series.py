@@ -121,9 +121,10 @@ def _created(
 ) -> Writer:
     """Lay out an empty file under a temporary name."""
     temporary = temporary_name(target)
+    with disk_told(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with disk_told(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
             header = _header(shape, affine, repetition_time)
             with temporary.open("wb") as file:
                 header.write_to(file)

@@ -87,7 +87,7 @@ def _check_coils(name: str, shape: Sequence[int], axes: Axes) -> None:
     if coils <= min(shape[-2:]):
         return
     words = ["?"] * len(shape)
-    words[int(np.argmin(shape))] = "coil"
+    words[int(np.argmin([n if n > 1 else np.inf for n in shape]))] = "coil"
     rest = iter([*(word for word in axes if word not in {"coil", "y", "x"}), "y", "x"])
     words = [word if word == "coil" else next(rest) for word in words]
     raise UserError(
