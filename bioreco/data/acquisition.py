@@ -114,3 +114,6 @@ class Acquisition:
 
     def reference(self, frame: int, group: int) -> Complex | None:
         """Return the true image (bands, y, x), or None."""
+
+    def noise(self) -> Complex | None:
+        """Return a scan without signal (coils, samples), or None."""
