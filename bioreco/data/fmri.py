@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from bioreco.data.acquisition import Acquisition
+from bioreco.data.scans import Scans
 from bioreco.data.simulation.fmri import simulate
 from bioreco.data.simulation.protocol import Protocol
 from bioreco.errors import UserError
@@ -14,7 +16,7 @@ log = logging.getLogger("bioreco")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FMRI(Protocol):
+class FMRI(Protocol, Scans):
     """Functional MRI, of simultaneous slices or of one at a time.
 
     Parameters
@@ -35,11 +37,12 @@ class FMRI(Protocol):
 
     """
 
+    baselines: ClassVar[tuple[str, ...]] = ("sense", "tikhonov", "split_slice_grappa")
+
     seed: int
     root: str | None = None
     paths: list[str] | None = None
     runs: int = 1
-    acquisitions: list[Acquisition] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
 from bioreco.data.acquisition import Acquisition
 from bioreco.data.kspace.coils import compressed, prewhitened
@@ -21,7 +22,6 @@ from bioreco.errors import UserError, nearest
 log = logging.getLogger("bioreco")
 
 PREWHITEN = ("auto", "scan", "edge", "none")
-BASELINES = ("zero_filled", "cg_sense", "l1_wavelet")
 _LINES = 24
 _CHECKED = 2**28  # bytes of k-space that are looked through at once
 
@@ -80,6 +80,8 @@ class MRI(Scans):
 
     """
 
+    baselines: ClassVar[tuple[str, ...]] = ("zero_filled", "cg_sense", "l1_wavelet")
+
     seed: int
     paths: list[str] | None = None
     root: str | None = None
@@ -108,7 +110,7 @@ class MRI(Scans):
             opened(path, axes=self.axes, caipi=self.caipi) for path in found
         ]
         bases = bases or [_simulated(self.seed)]
-        super().__init__([self._ready(base) for base in bases], baselines=BASELINES)
+        self.acquisitions = [self._ready(base) for base in bases]
 
     def _ready(self, base: Acquisition) -> Acquisition:
         """Wrap what is asked for around one scan."""

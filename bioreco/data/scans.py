@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,35 +26,39 @@ TOLD = {
 
 
 class Scans:
-    """Scans to learn from and to reconstruct.
+    """What every data set of scans has; a subclass sets `acquisitions`.
 
-    Parameters
+    Attributes
     ----------
     acquisitions
         The scans; all excite as many slices together.
     baselines
         Methods that are run and scored beside, where the user names none.
 
-    Raises
-    ------
-    UserError
-        If the scans differ in their bands.
-
     """
 
-    kind = "scans"
+    kind: ClassVar[str] = "scans"
+    baselines: ClassVar[tuple[str, ...]] = ()
+    acquisitions: list[Acquisition]
 
-    def __init__(self, acquisitions: Sequence[Acquisition], *, baselines: Sequence[str]) -> None:
-        first = acquisitions[0]
-        for other in acquisitions:
+    @property
+    def bands(self) -> int:
+        """Slices excited together.
+
+        Raises
+        ------
+        UserError
+            If the scans differ in them.
+
+        """
+        first = self.acquisitions[0]
+        for other in self.acquisitions:
             if other.bands != first.bands:
                 raise UserError(
                     f"{first.name} excites {first.bands} slices together, {other.name}"
                     f" {other.bands}: one model can't learn both. Train one for each."
                 )
-        self.acquisitions = list(acquisitions)
-        self.baselines = tuple(baselines)
-        self.bands = first.bands
+        return first.bands
 
     def training(self, wants: Sequence[str] = ()) -> Problems:
         """Return the problems to learn from.
