@@ -140,9 +140,7 @@ class Unrolled(nn.Module):
             )
         return x
 
-    def _unroll(
-        self, H: LinearOperator, seen: Tensor, support: Tensor | None, x: Tensor
-    ) -> Tensor:
+    def _unroll(self, H: LinearOperator, seen: Tensor, support: Tensor | None, x: Tensor) -> Tensor:
         """Return the next image, Eqs. (5a) and (5b)."""
         mu, z = self.mu, self.improve(x)
         z = z if support is None else z * support
