@@ -21,7 +21,7 @@ class Reconstruction(Method):
     Parameters
     ----------
     network
-        Called as network(H, y), returns (b, S, y, x).
+        Called as network(H, y, support), returns (b, S, y, x).
     forward_model
         Makes the operator of a batch.
 
@@ -48,7 +48,13 @@ class Reconstruction(Method):
 
     def reconstruct(self, batch: Batch) -> Estimate:
         """Apply the network to all measurements."""
-        return Estimate(self.network(self.operator(batch), batch["y"]))
+        return Estimate(self.apply_to(batch, self.operator(batch), batch["y"]))
+
+    def apply_to(self, batch: Batch, H: LinearOperator, y: Tensor) -> Tensor:
+        """Return what the network makes of measurements y of H, 0 where no coil sees anything."""
+        support = (batch["maps"] != 0).any(2)
+        x: Tensor = self.network(H, y, support)
+        return x
 
     def look(self, batch: Batch) -> Tensor:
         """Return |H^H y|, the zero-filled image (b, S, y, x)."""

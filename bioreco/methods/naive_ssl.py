@@ -22,7 +22,7 @@ class NaiveSSL(Splitting):
     Parameters
     ----------
     network
-        Called as network(H, y), returns (b, S, y, x).
+        Called as network(H, y, support), returns (b, S, y, x).
     forward_model
         Makes the operator of a batch.
     split

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from bioreco.errors import UserError
@@ -21,7 +23,7 @@ class Splitting(Reconstruction):
     Parameters
     ----------
     network
-        Called as network(H, y), returns (b, S, y, x).
+        Called as network(H, y, support), returns (b, S, y, x).
     forward_model
         Makes the operator of a batch.
     split
@@ -70,15 +72,14 @@ class Splitting(Reconstruction):
         if self.equivariance:
             H = self.operator(batch)
             found["equivariance"] = self.equivariance * equivariance.disagreement(
-                self.network, H, x, batch["seed"], loss=self.loss
+                partial(self.apply_to, batch), H, x, batch["seed"], loss=self.loss
             )
         return found
 
     def seeing(self, batch: Batch, theta: Tensor) -> Tensor:
         """Return the image that the network makes of the points of Theta alone."""
         H = self.operator(batch).restrict(theta)
-        x: Tensor = self.network(H, batch["y"] * theta)
-        return x
+        return self.apply_to(batch, H, batch["y"] * theta)
 
     def distance(
         self, batch: Batch, x: Tensor, held: Tensor, weight: Tensor | None = None
