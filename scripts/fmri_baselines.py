@@ -84,7 +84,7 @@ def table(seeds: list[int], mu: float) -> None:
             clean = truth(scan)
             found = {"truth": clean, "LS": reconstruct(scan, 1e-9)}
             if protocol.multiband > 1:
-                found["Tikhonov"] = reconstruct(scan, mu)
+                found[f"mu={mu:g}"] = reconstruct(scan, mu)
             for what, series in found.items():
                 scores = score(scan, series, clean)
                 numbers = " ".join(f"{scores.get(key, float('nan')):9.4g}" for key in COLUMNS)
@@ -155,7 +155,7 @@ def main() -> None:
     """Print the g-factors and the table, and draw the picture if one is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--mu", type=float, default=0.02, help="of Tikhonov")
+    parser.add_argument("--mu", type=float, default=0.005, help="of Tikhonov")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     start = time.monotonic()

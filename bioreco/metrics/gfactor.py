@@ -25,6 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 Complex = NDArray[np.complexfloating]
 Array = NDArray[np.float64]
 
+FLOOR = 1e-9  # keeps voxels that no coil tells apart from dividing by 0; their g is large
+
 
 def encoding(maps: Complex, lines: ArrayLike, caipi: Sequence[float]) -> Iterator[Complex]:
     """Yield the encoding matrix of each column x, since the readout is fully sampled.
@@ -81,9 +83,9 @@ def sense_gfactor(
         if not at.size:
             continue
         gram = matrix[:, at].conj().T @ matrix[:, at]
-        inverse = np.linalg.pinv(gram + mu * np.eye(at.size), hermitian=True)
+        inverse = np.linalg.inv(gram + (mu + FLOOR) * np.eye(at.size))
         column = np.zeros(bands * rows)
-        column[at] = np.einsum("ij,jk,ki->i", inverse, gram, inverse, optimize=True).real
+        column[at] = ((inverse @ gram) * inverse.T).sum(1).real
         found[..., x] = np.sqrt(column.reshape(bands, rows))
     return np.asarray(found * np.sqrt(np.size(lines) / rows))
 

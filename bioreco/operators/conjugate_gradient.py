@@ -98,8 +98,8 @@ def solve(
     if gradient == "exact":
         return conjugate_gradient(H.normal, b, mu=mu, iterations=iterations, tolerance=tolerance)
     known = torch.as_tensor(mu, dtype=_real(b), device=b.device)
-    found: Tensor = _Implicit.apply(b, known, H.normal, iterations, tolerance)
-    return found
+    apply: Callable[..., Tensor] = _Implicit.apply
+    return apply(b, known, H.normal, iterations, tolerance)
 
 
 class _Implicit(torch.autograd.Function):

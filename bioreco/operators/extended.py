@@ -50,7 +50,7 @@ class Readout(LinearOperator):
         n = y.shape[-1]
         wide = y.new_zeros(*y.shape[:-1], self.bands * n)
         wide[..., self._columns(n)] = y * self._phase(y).conj()
-        return torch.stack(ifft2(wide).split(n, -1), 1)
+        return torch.stack(ifft2(wide).tensor_split(self.bands, -1), 1)
 
     def _columns(self, n: int) -> slice:
         first = self.bands * n // 2 - self.bands * (n // 2)

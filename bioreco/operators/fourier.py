@@ -20,13 +20,15 @@ PLANE = (-2, -1)
 def fft2(x: Tensor) -> Tensor:
     """Return the k-space (..., ky, kx) of images (..., y, x)."""
     inside = torch.fft.ifftshift(x, dim=PLANE)
-    return torch.fft.fftshift(torch.fft.fft2(inside, norm="ortho"), dim=PLANE)
+    k: Tensor = torch.fft.fftshift(torch.fft.fft2(inside, norm="ortho"), dim=PLANE)
+    return k
 
 
 def ifft2(k: Tensor) -> Tensor:
     """Return the images (..., y, x) of k-space (..., ky, kx); the inverse and adjoint of `fft2`."""
     inside = torch.fft.ifftshift(k, dim=PLANE)
-    return torch.fft.fftshift(torch.fft.ifft2(inside, norm="ortho"), dim=PLANE)
+    x: Tensor = torch.fft.fftshift(torch.fft.ifft2(inside, norm="ortho"), dim=PLANE)
+    return x
 
 
 def frequencies(n: int, *, device: torch.device | None = None) -> Tensor:

@@ -49,7 +49,8 @@ class WholeShifts:
     def forward(self, x: Tensor, axes: Sequence[int]) -> Tensor:
         """Sum the shifted bands, then transform."""
         seen = self.coils(rolled(x, self.shifts))
-        return torch.fft.fftn(seen.sum(1) if len(self.shifts) > 1 else seen[:, 0], dim=axes)
+        k: Tensor = torch.fft.fftn(seen.sum(1) if len(self.shifts) > 1 else seen[:, 0], dim=axes)
+        return k
 
     def adjoint(self, k: Tensor, axes: Sequence[int]) -> Tensor:
         """Transform back, weight, and undo the shifts."""
@@ -67,7 +68,8 @@ class AnyShifts:
     @cached_property
     def _phase(self) -> Tensor:
         maps = self.coils.maps
-        return torch.fft.ifftshift(phases(self.caipi, maps.shape[-2]), dim=-2).to(maps.dtype)
+        ramp: Tensor = torch.fft.ifftshift(phases(self.caipi, maps.shape[-2]), dim=-2)
+        return ramp.to(maps.dtype)
 
     @cached_property
     def _conjugate(self) -> Tensor:
@@ -75,8 +77,10 @@ class AnyShifts:
 
     def forward(self, x: Tensor, axes: Sequence[int]) -> Tensor:
         """Transform each band along y, sum, and transform the sum along x."""
-        k = (torch.fft.fft(self.coils(x), dim=-2) * self._phase).sum(1)
-        return torch.fft.fft(k, dim=-1) if -1 in axes else k
+        k: Tensor = (torch.fft.fft(self.coils(x), dim=-2) * self._phase).sum(1)
+        if -1 in axes:
+            k = torch.fft.fft(k, dim=-1)
+        return k
 
     def adjoint(self, k: Tensor, axes: Sequence[int]) -> Tensor:
         """Transform back along x, then each band along y."""
@@ -122,7 +126,8 @@ class Sense(LinearOperator):
     def forward(self, x: Tensor) -> Tensor:
         """Return the k-space (b, C, ky, kx) of images (b, S, y, x); 0 outside Omega."""
         k = self.bands.forward(x, PLANE)
-        return torch.fft.fftshift(k * self._centred.to(k.dtype), dim=PLANE)
+        y: Tensor = torch.fft.fftshift(k * self._centred.to(k.dtype), dim=PLANE)
+        return y
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Return the images (b, S, y, x) of k-space (b, C, ky, kx): zero-filled, coil-combined."""
@@ -146,7 +151,8 @@ class Sense(LinearOperator):
         along_y = frequencies(height, device=device)[:, None] * (height // 2) / height
         along_x = frequencies(width, device=device) * (width // 2) / width
         ramp = turn(along_y + along_x) / (height * width) ** 0.5
-        return torch.fft.ifftshift(self.mask * ramp, dim=PLANE)
+        weight: Tensor = torch.fft.ifftshift(self.mask * ramp, dim=PLANE)
+        return weight
 
     @cached_property
     def _weight(self) -> tuple[Tensor, Sequence[int]]:

@@ -43,12 +43,13 @@ def shifted(x: Tensor, caipi: Tensor) -> Tensor:
 
     The slices of a multiband image as the scanner sees them; the shifts -D_s undo it.
     """
-    found = whole(caipi)
-    if found is not None:
-        return rolled(x, found)
+    known = whole(caipi)
+    if known is not None:
+        return rolled(x, known)
     ramp = torch.fft.ifftshift(phases(caipi, x.shape[-2]), dim=-2).to(x.dtype)
     ramp = ramp if x.ndim == 5 else ramp[:, :, 0]
-    return torch.fft.ifft(torch.fft.fft(x, dim=-2) * ramp, dim=-2)
+    moved: Tensor = torch.fft.ifft(torch.fft.fft(x, dim=-2) * ramp, dim=-2)
+    return moved
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,11 +77,11 @@ def regions(tissues: Tissues, grid: Grid, seed: int) -> Array:
     z, y, x = grid.open
     change = np.zeros(grid.shape)
     for centre in centres:
-        radius, height = rng.uniform(8.0, 11.0), rng.uniform(0.6, 1.0)
+        radius, height = rng.uniform(8.0, 11.0), rng.uniform(0.7, 1.0)
         square = (z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2
-        blob = np.clip(1.6 * np.exp(-0.5 * square / (0.7 * radius) ** 2), 0, 1)
+        blob = np.clip(3 * np.exp(-0.5 * square / (0.6 * radius) ** 2), 0, 1)
         change = np.maximum(change, height * blob)
-    return np.asarray(change * np.clip(1.5 * (tissues.grey + tissues.nuclei), 0, 1))
+    return np.asarray(change * np.clip(2 * (tissues.grey + tissues.nuclei), 0, 1))
 
 
 def _centres(grey: Array, grid: Grid, rng: np.random.Generator, count: int) -> list[Array]:

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from bioreco.data.simulation.waves import Grid
 
-FORMER = (95.0, 109.0)  # half axes of the former along x and y, in millimetres
-LOOP = 28.0  # radius of a loop, in millimetres
-REACH = 50.0  # the outer rings are this far from the middle along z, in millimetres
+FORMER = (90.0, 104.0)  # half axes of the former along x and y, in millimetres
+LOOP = 24.0  # radius of a loop, in millimetres
+REACH = 54.0  # the outer rings are this far from the middle along z, in millimetres
 
 
 def loops(coils: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -72,7 +72,8 @@ def physiology(
     repetition_time
         Seconds between frames.
     size
-        Standard deviation of each of breathing, pressure and slow noise, relative to the signal.
+        Standard deviation of breathing and pressure together, relative to the signal; that of
+        drift and slow noise together is as large.
     motion
         Standard deviation of the motion along each axis, in pixels of the acquired image.
     seeds
@@ -94,7 +95,7 @@ def physiology(
     courses = _unit(orthogonal(np.stack([*swings, slow[0], *local]), regressor))
     drift = _unit(orthogonal(np.stack(slow[1:]) + 3 * swings[0], regressor))
     modes = np.stack([*smooth, *rough]).astype(np.float32)
-    return Physiology(modes, size * courses, motion * drift.T)
+    return Physiology(modes, size / np.sqrt(2) * courses, motion * drift.T)
 
 
 def _swing(times: Array, frequency: float, rng: np.random.Generator) -> Array:

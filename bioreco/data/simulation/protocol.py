@@ -40,7 +40,8 @@ class Protocol:
     repetition_time
         Seconds between frames.
     physiology
-        Standard deviation of breathing, pressure and slow noise, each relative to the signal.
+        lambda: standard deviation of breathing and pressure, relative to the signal; drift and
+        slow noise are as large.
     motion
         Standard deviation of the motion along y and x, in pixels.
     correlation
@@ -68,7 +69,7 @@ class Protocol:
     jitter: bool = False
     repetition_time: float = 1.5
     physiology: float = 0.008
-    motion: float = 0.02
+    motion: float = 0.01
     correlation: float = 0.0
     calibration_lines: int = 24
     anatomy: str | None = None

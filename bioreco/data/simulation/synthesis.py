@@ -22,7 +22,7 @@ Complex = NDArray[np.complex64]
 FINER = 2  # pixels of the fine grid for one of the image
 SUBSLICES = 2  # planes that a slice is averaged from
 FIELD_OF_VIEW = 192.0  # millimetres along y and x
-COVERAGE = 128.0  # millimetres along z, of all slices of a head
+COVERAGE = 132.0  # millimetres along z, of all slices of a head
 STREAMS = {"thermal": 131, "calibration": 137, "scan": 139, "jitter": 149}
 
 
