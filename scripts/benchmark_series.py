@@ -4,7 +4,7 @@
 
 makes a series of so many GB in FOLDER frame by frame, opens it, whitens, compresses and
 undersamples it, combines the coils of each frame, writes the images as NIfTI (magnitude, phase),
-reads these again, and deletes all of it. The peak of memory counts everything the process ever held.
+reads these again, and deletes all of it. The peak of memory is that of the whole process.
 """
 
 from __future__ import annotations

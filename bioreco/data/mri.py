@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
 from bioreco.data.acquisition import Acquisition
+from bioreco.data.image import times
 from bioreco.data.kspace.coils import compressed, prewhitened
 from bioreco.data.kspace.maps import with_maps
 from bioreco.data.kspace.oversampling import narrowed
@@ -17,6 +17,7 @@ from bioreco.data.kspace.scan import is_scan, opened
 from bioreco.data.kspace.scans import Scan
 from bioreco.data.kspace.undersampling import is_full, undersampled
 from bioreco.data.scans import Scans
+from bioreco.data.simulation.mri import simulate
 from bioreco.errors import UserError, nearest
 
 log = logging.getLogger("bioreco")
@@ -190,6 +191,12 @@ def _look_through(scan: Acquisition) -> None:
 
 
 def _simulated(seed: int) -> Acquisition:
-    simulation = import_module("bioreco.data.simulation.mri")
-    acquisition: Acquisition = simulation.SimulatedMRI(seed=seed)
-    return acquisition
+    scan = simulate(seed=seed)
+    log.info(
+        "This is a seeded simulation (seed %d), not a scan: %d slices of %s pixels, %d coils.",
+        seed,
+        scan.groups,
+        times(scan.size),
+        scan.coils,
+    )
+    return scan

@@ -163,8 +163,6 @@ def median(x: Tensor) -> Tensor:
     """Return the median of 3 x 3 pixels, of real and imaginary part apart, (b, S, y, x)."""
     parts = torch.stack([x.real, x.imag]).flatten(0, 1)
     wide = pad(parts, (1, 1, 1, 1), mode="reflect")
-    near = [
-        wide[..., i : i + x.shape[-2], j : j + x.shape[-1]] for i in range(3) for j in range(3)
-    ]
+    near = [wide[..., i : i + x.shape[-2], j : j + x.shape[-1]] for i in range(3) for j in range(3)]
     real, imaginary = torch.stack(near).median(0).values.chunk(2)
     return torch.complex(real, imaginary)

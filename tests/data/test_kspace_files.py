@@ -5,6 +5,7 @@ import pytest
 from kspaces import coil_maps, made
 from scipy import io
 
+from bioreco.data.kspace.fourier import to_kspace
 from bioreco.data.kspace.scan import is_scan, open_scan
 from bioreco.errors import UserError
 
@@ -59,8 +60,8 @@ def test_fastmri_rows_become_x(tmp_path):
     assert not lines[:2].any()
     assert not lines[22:].any()
     assert (
-        "4 lines at the edges are 0 (2 before, 2 behind what was measured): zero-padding,"
-        " which counts as not acquired"
+        "lines at the edges that hold nothing: 2 before and 2 behind what was measured;"
+        " zero-padding, like what isn't sampled, counts as not acquired"
     ) in scan.notes
 
 
@@ -106,7 +107,6 @@ def test_a_mask_over_the_last_axis_settles_the_order(tmp_path):
     assert "the mask has 24 entries: the last axis is y" in scan.notes
     expected = values[0].swapaxes(-1, -2) * (np.arange(24) % 2)[:, None]
     np.testing.assert_array_equal(scan.kspace(0, 0), expected)
-    assert "40 % of the measurements lie outside the mask and are left out" not in scan.notes
     assert any("lie outside the mask" in note for note in scan.notes)
 
 
@@ -337,3 +337,48 @@ def test_numpy_archives_and_matlab(tmp_path):
     assert (
         "a single coil: its map is 1 in the object, and undersampling can't be undone" in scan.notes
     )
+
+
+def test_masks_and_maps_of_other_slices_or_coils(tmp_path):
+    maps = coil_maps(4, (24, 32)).swapaxes(-1, -2)
+    path, _ = fastmri(tmp_path / "a.h5", xml=header(), sensitivity_maps=np.stack([maps, maps]))
+    with pytest.raises(UserError) as error:
+        open_scan(path)
+    told(error, "a.h5: its coil maps are of 2 slices, but k-space has 3.")
+    path, _ = fastmri(tmp_path / "b.h5", xml=header(), sensitivity_maps=maps[:3])
+    with pytest.raises(UserError) as error:
+        open_scan(path)
+    told(error, "b.h5: its coil maps are of 3 coils, but k-space has 4.")
+    path, _ = fastmri(tmp_path / "c.h5", xml=header(), mask=np.ones((2, 32, 24)))
+    with pytest.raises(UserError) as error:
+        open_scan(path)
+    told(error, "c.h5: its mask is of 2 frames, but k-space has 1.")
+    masks = np.ones((3, 32, 24))
+    masks[2, :, 9] = 0
+    path, _ = fastmri(tmp_path / "d.h5", xml=header(), mask=masks)
+    scan = open_scan(path, maps=None)
+    assert scan.mask(0, 1)[9].all()
+    assert not scan.mask(0, 2)[9].any()
+    path, _ = fastmri(tmp_path / "e.h5", xml=header(), sensitivity_maps=maps)
+    np.testing.assert_allclose(open_scan(path).maps(2)[0], maps.swapaxes(-1, -2), atol=1e-5)
+    path, _ = fastmri(tmp_path / "f.h5", xml=header(), sensitivity_maps=maps[:, :20])
+    with pytest.raises(UserError) as error:
+        open_scan(path)
+    told(error, "f.h5: its coil maps are 24 x 20, but k-space is 24 x 32 (y x).")
+
+
+def test_a_readout_that_looks_oversampled_is_told(tmp_path):
+    y = made(frames=1, groups=1, size=(24, 32)).x[0, 0, 0]
+    wide = np.zeros((24, 64), np.complex64)
+    wide[:, 16:48] = y
+    np.save(tmp_path / "a.npy", to_kspace(wide)[None])
+    note = (
+        "the outer half of the image along x holds 0 % of its energy: if the readout is"
+        " oversampled, and the header doesn't say so, say data.oversampling=2"
+    )
+    found = [n for n in open_scan(tmp_path / "a.npy", maps=None).notes if "outer half" in n]
+    assert len(found) == 1
+    assert found[0].partition("holds")[0] == note.partition("holds")[0]
+    assert found[0].partition("%")[2] == note.partition("%")[2]
+    np.save(tmp_path / "b.npy", to_kspace(y)[None])
+    assert not [n for n in open_scan(tmp_path / "b.npy", maps=None).notes if "outer half" in n]

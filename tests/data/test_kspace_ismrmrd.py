@@ -117,7 +117,7 @@ def test_frames_and_slices_are_put_together(tmp_path):
     np.testing.assert_allclose(centre, [-5, 3, 10, 1], atol=1e-5)
     step = scan.geometry.affine @ [17, 12, 1, 1] - centre  # along the readout, which is y here
     np.testing.assert_allclose(step, [0, -10, 0, 0], atol=1e-5)
-    assert "1 readouts of noise, navigators and the like are not of the image" in scan.notes
+    assert "readouts of noise, navigators and the like, not of the image: 1" in scan.notes
 
 
 def test_noise_is_scaled_to_the_bandwidth(tmp_path):
@@ -153,7 +153,7 @@ def test_reversed_lines_missing_lines_averages_and_partial_echoes(tmp_path):
     scan = open_scan(save(tmp_path / "b.h5", part, encoding()), maps=None)
     np.testing.assert_array_equal(scan.kspace(0, 0)[..., 8:], y[..., 8:])
     assert (scan.kspace(0, 0)[..., :8] == 0).all()
-    assert "8 samples of each readout are 0: not acquired" in scan.notes
+    assert "samples of each readout that are 0: 8; they count as not acquired" in scan.notes
 
 
 def test_phase_correction_lines_align_reversed_readouts(tmp_path):

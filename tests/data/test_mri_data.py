@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from kspaces import made
 
-from bioreco.data.kspace.fourier import to_image
+from bioreco.data.kspace.fourier import to_image, to_kspace
 from bioreco.data.kspace.store import write
 from bioreco.data.mri import MRI
 from bioreco.errors import UserError
@@ -149,3 +149,18 @@ def test_folders_without_scans_are_told(tmp_path):
     with pytest.raises(UserError) as error:
         MRI(seed=0, root=str(tmp_path / "x"))
     assert str(error.value) == f"data.root={tmp_path / 'x'}: there is no such folder"
+
+
+def test_without_files_slices_are_simulated_and_that_is_said(caplog):
+    with caplog.at_level(logging.INFO, "bioreco"):
+        (scan,) = MRI(seed=3).acquisitions
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == (
+        "This is a seeded simulation (seed 3), not a scan: 16 slices of 128 x 128 pixels, 8 coils."
+    )
+    maps, image = scan.maps(5), scan.reference(0, 5)
+    seen = to_kspace((maps * image[:, None]).sum(0))
+    mask, y = scan.mask(0, 5), scan.kspace(0, 5)
+    assert mask.mean() < 0.5
+    error = np.linalg.norm((seen - y)[:, mask]) / np.linalg.norm(y)
+    assert error < 0.07  # the noise; true maps leave as much
