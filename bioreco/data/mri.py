@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
 from bioreco.data.acquisition import Acquisition
@@ -15,6 +14,7 @@ from bioreco.data.kspace.part import part_of
 from bioreco.data.kspace.scan import is_scan, opened
 from bioreco.data.kspace.scans import Scan
 from bioreco.data.kspace.undersampling import is_full, undersampled
+from bioreco.data.simulation.mri import simulate
 from bioreco.errors import UserError, nearest
 
 log = logging.getLogger("bioreco")
@@ -190,6 +190,5 @@ def _look_through(scan: Acquisition) -> None:
 
 
 def _simulated(seed: int) -> Acquisition:
-    simulation = import_module("bioreco.data.simulation.mri")
-    acquisition: Acquisition = simulation.SimulatedMRI(seed=seed)
-    return acquisition
+    log.info("This is a seeded simulation (seed %d) of slices of some heads, not a scan.", seed)
+    return simulate(seed=seed)
