@@ -1,7 +1,7 @@
 """Score exact least squares and Tikhonov on the simulated functional scan, beside its truth.
 
     python scripts/fmri_baselines.py                      three protocols, seeds 0, 1 and 2
-    python scripts/fmri_baselines.py --seeds 0 --maps true --picture outputs/fmri.png
+    python scripts/fmri_baselines.py --seeds 0 --maps espirit --picture outputs/fmri.png
 
 Each column of the image is one small dense problem, since the readout is fully sampled: the
 inverse is worked out once for a group of slices and is exact, whatever the CAIPI shifts.
@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bioreco.data.acquisition import Acquisition
+from bioreco.data.kspace.maps import with_maps
 from bioreco.data.simulation.fmri import SimulatedFMRI, simulate
 from bioreco.data.simulation.protocol import Protocol
 from bioreco.metrics.functional import Task, evaluate, maps
@@ -32,7 +34,7 @@ COLUMNS = (
 GOALS = ((3, 1, 1), (3, 1, 3), (3, 2, 1), (3, 2, 3), (4, 2, 4), (5, 2, 3))
 
 
-def inverses(scan: SimulatedFMRI, group: int, mu: float) -> list[np.ndarray]:
+def inverses(scan: Acquisition, group: int, mu: float) -> list[np.ndarray]:
     """Return (E^H E + mu)^-1 E^H for each column x, on the voxels of the object."""
     coils = scan.maps(group)
     lines = np.flatnonzero(scan.mask(0, group).any(1))
@@ -48,7 +50,7 @@ def inverses(scan: SimulatedFMRI, group: int, mu: float) -> list[np.ndarray]:
     return found
 
 
-def reconstruct(scan: SimulatedFMRI, mu: float) -> np.ndarray:
+def reconstruct(scan: Acquisition, mu: float) -> np.ndarray:
     """Return the series (t, z, y, x) of exact Tikhonov reconstructions."""
     rows, columns = scan.size
     series = np.zeros((scan.frames, scan.bands * scan.groups, rows, columns), np.complex64)
@@ -75,16 +77,17 @@ def truth(scan: SimulatedFMRI) -> np.ndarray:
     return series
 
 
-def table(seeds: list[int], mu: float) -> None:
-    """Print one line for each protocol, reconstruction and seed."""
+def table(seeds: list[int], mu: float, kind: str) -> None:
+    """Print one line for each protocol, reconstruction and seed; coil maps are of this kind."""
     print("protocol  what       seed " + " ".join(f"{name[:9]:>9}" for name in COLUMNS))
     for name, protocol in PROTOCOLS.items():
         for seed in seeds:
             scan = simulate(protocol, seed=seed)
             clean = truth(scan)
-            found = {"truth": clean, "LS": reconstruct(scan, 1e-9)}
+            ready = with_maps(scan, kind, file=True)
+            found = {"truth": clean, "LS": reconstruct(ready, 1e-6)}
             if protocol.multiband > 1:
-                found[f"mu={mu:g}"] = reconstruct(scan, mu)
+                found[f"mu={mu:g}"] = reconstruct(ready, mu)
             for what, series in found.items():
                 scores = score(scan, series, clean)
                 numbers = " ".join(f"{scores.get(key, float('nan')):9.4g}" for key in COLUMNS)
@@ -156,11 +159,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--mu", type=float, default=0.005, help="of Tikhonov")
+    parser.add_argument("--maps", default="file", help="file (the truth), espirit or lowres")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     start = time.monotonic()
     gfactors()
-    table(options.seeds, options.mu)
+    table(options.seeds, options.mu, options.maps)
     if options.picture:
         picture(options.picture, options.mu)
     print(f"{time.monotonic() - start:.0f} s")

@@ -50,7 +50,7 @@ class Paradigm:
     Attributes
     ----------
     regressor
-        The response expected of an active voxel, one value a frame (frames,), between 0 and 1.
+        The response expected of an active voxel, one value a frame (frames,), with a peak of 1.
     frequency
         Frequency of the task in hertz.
     beta

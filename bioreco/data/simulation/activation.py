@@ -40,13 +40,13 @@ def glover(times: Array) -> Array:
 
 
 def block_regressor(frames: int, repetition_time: float) -> Array:
-    """Return the response expected of blocks of rest and task, between 0 and 1 (frames,)."""
+    """Return the response expected of blocks of rest and task (frames,), with a peak of 1."""
     fine = np.arange(round(frames * repetition_time / STEP) + 1) * STEP
     task = (fine % (2 * BLOCK) >= BLOCK).astype(float)
     response = np.convolve(task, glover(np.arange(0, 32, STEP)))[: len(fine)]
     seen = np.interp(np.arange(frames) * repetition_time, fine, response)
-    spread = float(seen.max() - seen.min())
-    return np.asarray((seen - seen.min()) / (spread if spread > 0 else 1.0))
+    peak = float(seen.max())
+    return np.asarray(seen / (peak if peak > 0 else 1.0))
 
 
 def regions(tissues: Tissues, grid: Grid, seed: int) -> Array:

@@ -3,10 +3,11 @@
 Each loop is a magnetic dipole that points inwards; what it receives is the transverse part of its
 field, B_x - i B_y, by reciprocity:
 
-    B(r) = (3 d (d.n) / (|d|^2 + a^2) - n) / (|d|^2 + a^2)^(3/2),   d = r - p,
+    B(r) = (3 d (d.n) - (|d|^2 - 2 a^2) n) / (|d|^2 + a^2)^(5/2),   d = r - p,
 
-with a loop at p of radius a and axis n. Rings of loops are staggered and sit on an elliptical
-former; four rings carry the encoding along z that simultaneous slices need.
+with a loop at p of radius a and axis n: exact on its axis and far away. Rings of loops are
+staggered and sit on an elliptical helmet; four rings carry the encoding along z that simultaneous
+slices need.
 
 References
 ----------
@@ -24,9 +25,10 @@ from numpy.typing import NDArray
 
 from bioreco.data.simulation.waves import Grid
 
-FORMER = (90.0, 104.0)  # half axes of the former along x and y, in millimetres
-LOOP = 24.0  # radius of a loop, in millimetres
-REACH = 54.0  # the outer rings are this far from the middle along z, in millimetres
+FORMER = (91.0, 105.0)  # half axes of the former along x and y, in millimetres
+LOOP = 18.0  # radius of a loop, in millimetres
+DOME = 85.0  # the former closes this far above the middle, in millimetres
+REACH = 62.0  # the outer rings are this far from the middle along z, in millimetres
 
 
 def loops(coils: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -42,10 +44,13 @@ def loops(coils: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     heights = np.linspace(-REACH, REACH, rings) if rings > 1 else np.zeros(1)
     places, axes = [], []
     for ring, share in enumerate(np.array_split(np.arange(coils), rings)):
+        narrow = np.sqrt(1 - (max(heights[ring], 0.0) / DOME) ** 2)
         angle = 2 * np.pi * (np.arange(len(share)) + 0.5 * (ring % 2)) / len(share)
         for cos, sin in zip(np.cos(angle), np.sin(angle), strict=True):
-            places.append((FORMER[0] * cos, FORMER[1] * sin, heights[ring]))
-            inward = -np.array([cos / FORMER[0], sin / FORMER[1], 0.0])
+            place = np.array([narrow * FORMER[0] * cos, narrow * FORMER[1] * sin, heights[ring]])
+            inward = -place / np.array([FORMER[0], FORMER[1], DOME]) ** 2
+            inward[2] = min(inward[2], 0.0)
+            places.append(place)
             axes.append(inward / np.linalg.norm(inward))
     return np.array(places), np.array(axes)
 
@@ -70,9 +75,12 @@ def sensitivities(grid: Grid, coils: int) -> NDArray[np.complex64]:
     found = np.empty((grid.shape[0], coils, *grid.shape[1:]), dtype=np.complex64)
     for k, (place, axis) in enumerate(zip(*loops(coils), strict=True)):
         along = [x - place[0], y - place[1], z - place[2]]
-        square = sum(part**2 for part in along) + LOOP**2
-        projected = 3 * sum(d * n for d, n in zip(along, axis, strict=True)) / square
-        field = (along[0] * projected - axis[0]) - 1j * (along[1] * projected - axis[1])
-        found[:, k] = LOOP**3 * field / square**1.5
+        square = sum(part**2 for part in along)
+        projected = 3 * sum(d * n for d, n in zip(along, axis, strict=True))
+        straight = square - 2 * LOOP**2
+        field = (along[0] * projected - axis[0] * straight) - 1j * (
+            along[1] * projected - axis[1] * straight
+        )
+        found[:, k] = LOOP**3 * field / (square + LOOP**2) ** 2.5
     total = np.sqrt((np.abs(found) ** 2).sum(1, keepdims=True))
     return np.asarray(found / total, dtype=np.complex64)

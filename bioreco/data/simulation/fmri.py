@@ -25,6 +25,7 @@ from bioreco.data.simulation.synthesis import STREAMS
 
 ACTIVE = 1.0  # per cent of the signal: a voxel that changes by this much or more is active
 MEAN_CHANGE = 2.0  # per cent, mean over active voxels
+SAMPLES = 4096  # of a noise scan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,9 +92,9 @@ class SimulatedFMRI(Acquisition):
         """Return the truth without noise, at the resolution that is measured (bands, y, x)."""
         return synthesis.truth(self._moved(frame, group))
 
-    def noise(self, samples: int = 4096) -> Complex:
-        """Return a scan without excitation: noise alone (coils, samples)."""
-        return self._noise((samples,), "scan", 0, 0)
+    def noise(self) -> Complex | None:
+        """Return a scan without excitation (coils, samples); None where the noise is white."""
+        return self._noise((SAMPLES,), "scan", 0, 0) if self.protocol.correlation else None
 
     @property
     def sigma(self) -> float:
@@ -176,6 +177,7 @@ def simulate(protocol: Protocol, *, seed: int, run: int = 0) -> SimulatedFMRI:
             synthesis.fine_grid(size, heights),
             regressor,
             repetition_time=protocol.repetition_time,
+            frequency=1 / (2 * BLOCK),
             size=protocol.physiology,
             motion=protocol.motion,
             seeds=(seed, run),

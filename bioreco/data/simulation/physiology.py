@@ -45,11 +45,23 @@ class Physiology:
     shifts: Array
 
 
-def orthogonal(courses: Array, regressor: Array) -> Array:
-    """Return what is left of time courses (k, frames) without a constant and the task."""
-    design = np.stack([np.ones_like(regressor), regressor], axis=1)
-    basis, _ = np.linalg.qr(design)
+def orthogonal(courses: Array, design: Array) -> Array:
+    """Return what is left of time courses (k, frames) without the columns of (frames, n)."""
+    basis, sizes, _ = np.linalg.svd(design, full_matrices=False)
+    basis = basis[:, sizes > 1e-9 * sizes.max()]
     return np.asarray(courses - (courses @ basis) @ basis.T)
+
+
+def reserved(regressor: Array, times: Array, frequency: float) -> Array:
+    """Return the courses that belong to the task and to nothing at rest (frames, n).
+
+    A constant, the task, the task without drift (which is what a fit with drift looks for), and
+    the wave of the blocks with any phase.
+    """
+    drift = np.vander(np.linspace(-1, 1, len(times)), 3)
+    steady = regressor - drift @ np.linalg.lstsq(drift, regressor, rcond=None)[0]
+    turn = 2 * np.pi * frequency * times
+    return np.stack([np.ones_like(times), regressor, steady, np.cos(turn), np.sin(turn)], axis=1)
 
 
 def physiology(
@@ -57,6 +69,7 @@ def physiology(
     regressor: Array,
     *,
     repetition_time: float,
+    frequency: float,
     size: float,
     motion: float,
     seeds: tuple[int, int],
@@ -71,6 +84,8 @@ def physiology(
         The task, which nothing here is correlated with (frames,).
     repetition_time
         Seconds between frames.
+    frequency
+        Of the blocks, in hertz.
     size
         Standard deviation of breathing and pressure together, relative to the signal; that of
         drift and slow noise together is as large.
@@ -92,8 +107,9 @@ def physiology(
     swings = [_swing(times, frequency, when) for frequency in (BREATH, PRESSURE)]
     slow = [np.cumsum(when.standard_normal(len(times))) for _ in range(3)]
     local = [_autoregressive(len(times), when) for _ in range(LOCAL)]
-    courses = _unit(orthogonal(np.stack([*swings, slow[0], *local]), regressor))
-    drift = _unit(orthogonal(np.stack(slow[1:]) + 3 * swings[0], regressor))
+    taken = reserved(regressor, times, frequency)
+    courses = _unit(orthogonal(np.stack([*swings, slow[0], *local]), taken))
+    drift = _unit(orthogonal(np.stack(slow[1:]) + 3 * swings[0], taken))
     modes = np.stack([*smooth, *rough]).astype(np.float32)
     return Physiology(modes, size / np.sqrt(2) * courses, motion * drift.T)
 
