@@ -8,7 +8,8 @@ from kspaces import coil_maps, disc, made
 
 from bioreco.data.kspace.espirit import espirit, signal_space
 from bioreco.data.kspace.fourier import centred, to_image, to_kspace
-from bioreco.data.kspace.maps import in_order, with_maps
+from bioreco.data.kspace.given import in_order
+from bioreco.data.kspace.maps import with_maps
 from bioreco.errors import UserError
 
 INSIDE = np.abs(disc((48, 44), 0.7)) > 0

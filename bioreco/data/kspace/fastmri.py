@@ -174,7 +174,7 @@ def finished(scan: Scan, space: Space | None, others: dict[str, Any], notes: lis
         others.get("line_reflected"), others.get("navigators"), scan.size, scan.name
     )
     scan = replace(scan, reversal=reversal)
-    first = scan._values(0, 0)
+    first = scan.measured(0, 0)
     said: Mask | None = None
     if scan.sampling is not None:
         said = np.broadcast_to(scan.sampling.cut(("y", "x")).astype(bool), scan.size)
