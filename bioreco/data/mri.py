@@ -82,6 +82,7 @@ class MRI(Scans):
     """
 
     baselines: ClassVar[tuple[str, ...]] = ("zero_filled", "cg_sense", "l1_wavelet")
+    retrospective: ClassVar[tuple[str, ...]] = ("acceleration",)
 
     seed: int
     paths: list[str] | None = None

@@ -34,11 +34,14 @@ class Scans:
         The scans; all excite as many slices together.
     baselines
         Methods that are run and scored beside, where the user names none.
+    retrospective
+        Options that take measurements away to learn with a truth; None leaves them all.
 
     """
 
     kind: ClassVar[str] = "scans"
     baselines: ClassVar[tuple[str, ...]] = ()
+    retrospective: ClassVar[tuple[str, ...]] = ()
     acquisitions: list[Acquisition]
 
     @property

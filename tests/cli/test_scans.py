@@ -133,7 +133,7 @@ def test_images_can_be_simulated_too(bioreco):
     ],
 )
 def test_what_makes_no_sense_is_refused(bioreco, words, told):
-    said = bioreco("train", *words, *QUICK)
+    said = bioreco("train", *words, "trainer.device=cpu")
     assert said.status == 2
     assert told in said.err
     assert len(said.err.splitlines()) <= 3

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from bioreco.build import build
+from bioreco.build import build, find
 from bioreco.cli.assembly import Kept
 from bioreco.cli.context import Context
 from bioreco.cli.learning import recorded
@@ -21,8 +21,6 @@ from bioreco.engine.runtime import Runtime
 from bioreco.errors import UserError
 
 log = logging.getLogger("bioreco")
-
-OWN = {"acceleration": None}  # measurements are taken as they are, not undersampled once more
 
 
 def infer(config: DictConfig, context: Context, runtime: Runtime, kept: Kept) -> None:
@@ -59,6 +57,7 @@ def _opened(config: DictConfig, kept: Kept, trusted: tuple[str, ...]) -> Scans:
     """Build the run's own data set, with the files given in place of what it learnt from."""
     node = dict(kept.state["config"]["data"])
     node |= {"paths": [str(path) for path in config.input], "root": None}
-    node |= {key: value for key, value in OWN.items() if key in node}
+    made: Any = find(str(node["_target_"]), "data", trusted)
+    node |= dict.fromkeys(made.retrospective)
     data: Scans = build(node, "data", trusted=trusted, seed=0)
     return data
