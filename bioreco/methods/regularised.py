@@ -92,16 +92,17 @@ class Regularised(Untrained):
         solver: Literal[
             "gradient_descent", "proximal_gradient", "accelerated", "variable_splitting", "admm"
         ] = "accelerated",
-        weight: float = 0.003,
-        iterations: int = 40,
+        weight: float = 0.01,
+        iterations: int = 80,
         mu: float = 0.05,
         wavelet: Literal["haar", "db2", "db3", "db4", "db6", "db8"] = "db4",
         levels: int = 3,
         filter: Literal["wavelet", "total_variation", "median"] = "wavelet",
-        strength: float = 0.02,
+        strength: float = 0.12,
         prior: str | None = None,
     ) -> None:
-        super().__init__(forward_model)
+        super().__init__()
+        self.forward_model = forward_model
         if weight < 0 or (regulariser == "pnp" and not 0 < weight <= 1):
             limits = "above 0 and at most 1 with pnp" if regulariser == "pnp" else "0 or more"
             raise UserError(f"method.weight={weight:g}: {limits}")
@@ -163,8 +164,6 @@ def median(x: Tensor) -> Tensor:
     """Return the median of 3 x 3 pixels, of real and imaginary part apart, (b, S, y, x)."""
     parts = torch.stack([x.real, x.imag]).flatten(0, 1)
     wide = pad(parts, (1, 1, 1, 1), mode="reflect")
-    near = [
-        wide[..., i : i + x.shape[-2], j : j + x.shape[-1]] for i in range(3) for j in range(3)
-    ]
+    near = [wide[..., i : i + x.shape[-2], j : j + x.shape[-1]] for i in range(3) for j in range(3)]
     real, imaginary = torch.stack(near).median(0).values.chunk(2)
     return torch.complex(real, imaginary)
