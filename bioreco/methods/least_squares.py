@@ -16,7 +16,18 @@ from bioreco.operators.models import ForwardModel
 
 
 class ZeroFilled(Untrained):
-    """H^H y: what wasn't measured is taken to be 0, and the coils are combined."""
+    """H^H y: what wasn't measured is taken to be 0, and the coils are combined.
+
+    Parameters
+    ----------
+    forward_model
+        What makes H of a batch.
+
+    """
+
+    def __init__(self, forward_model: ForwardModel) -> None:
+        super().__init__()
+        self.forward_model = forward_model
 
     def image(self, batch: Batch) -> Tensor:
         """Return H^H y."""
@@ -52,7 +63,8 @@ class LeastSquares(Untrained):
         iterations: int = 100,
         tolerance: float = 1e-4,
     ) -> None:
-        super().__init__(forward_model)
+        super().__init__()
+        self.forward_model = forward_model
         if weight < 0 or iterations < 1 or not 0 <= tolerance < 1:
             raise UserError(
                 f"method: weight={weight:g}, iterations={iterations}, tolerance={tolerance:g}:"

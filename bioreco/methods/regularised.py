@@ -92,16 +92,17 @@ class Regularised(Untrained):
         solver: Literal[
             "gradient_descent", "proximal_gradient", "accelerated", "variable_splitting", "admm"
         ] = "accelerated",
-        weight: float = 0.003,
-        iterations: int = 40,
+        weight: float = 0.01,
+        iterations: int = 80,
         mu: float = 0.05,
         wavelet: Literal["haar", "db2", "db3", "db4", "db6", "db8"] = "db4",
         levels: int = 3,
         filter: Literal["wavelet", "total_variation", "median"] = "wavelet",
-        strength: float = 0.02,
+        strength: float = 0.12,
         prior: str | None = None,
     ) -> None:
-        super().__init__(forward_model)
+        super().__init__()
+        self.forward_model = forward_model
         if weight < 0 or (regulariser == "pnp" and not 0 < weight <= 1):
             limits = "above 0 and at most 1 with pnp" if regulariser == "pnp" else "0 or more"
             raise UserError(f"method.weight={weight:g}: {limits}")

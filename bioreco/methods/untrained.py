@@ -7,24 +7,12 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, nn
 
 from bioreco.methods.method import Batch, Estimate, Method
-from bioreco.operators.models import ForwardModel
 
 
 class Untrained(Method):
-    """A reconstruction from k-space by the forward model alone. Subclasses give `image`.
-
-    Parameters
-    ----------
-    forward_model
-        What makes H of a batch.
-
-    """
+    """A reconstruction from k-space that learns nothing. Subclasses give `image`."""
 
     averaged = False
-
-    def __init__(self, forward_model: ForwardModel) -> None:
-        super().__init__()
-        self.forward_model = forward_model
 
     def image(self, batch: Batch) -> Tensor:
         """Return x (b, S, y, x) of the measurements batch["y"] (b, C, ky, kx)."""

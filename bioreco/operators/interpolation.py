@@ -1,16 +1,18 @@
 """Kernels that predict a sample of k-space from its neighbours in all coils.
 
 Coil maps are smooth, so that near samples of the coils depend on each other linearly. The weights
-are learnt where k-space was measured completely (GRAPPA; Griswold et al., MRM 47, 2002).
+are learnt where k-space was measured completely (GRAPPA; Griswold et al., MRM 47, 2002). A kernel
+slid over k-space is a product of images (Breuer et al., MRM 62, 2009), by which it is applied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from bioreco.operators.fourier import frequencies, turn
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,6 @@ class Stencil:
 
     lines: tuple[int, ...]
     columns: tuple[int, ...]
-
-    @property
-    def points(self) -> int:
-        """Sources for each coil."""
-        return len(self.lines) * len(self.columns)
 
     @property
     def span(self) -> tuple[range, range]:
@@ -50,7 +47,7 @@ class Stencil:
         Returns
         -------
         tuple of Tensor
-            Sources (..., n, C points) and samples (..., n, C), wherever the kernel fits in.
+            Sources (..., n, C lines columns) and samples (..., n, C), wherever the kernel fits in.
 
         """
         lines, columns = self.span
@@ -64,59 +61,48 @@ class Stencil:
         sources = torch.stack(found, -2).flatten(-3, -2).transpose(-1, -2)
         return sources, seen(0, 0).transpose(-1, -2)
 
-    def apply(self, k: Tensor, weights: Tensor) -> Tensor:
-        """Predict every sample of k-space, which is taken to go on periodically.
+    def images(self, kernel: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return what coil images are multiplied by when a kernel slides over their k-space.
 
         Parameters
         ----------
-        k
-            (b, C, ky, kx).
-        weights
-            (..., C points, outputs), of which the leading axes are kept.
+        kernel
+            (C lines columns, ...).
+        size
+            Pixels along y and x.
 
         Returns
         -------
         Tensor
-            (b, ..., outputs, ky, kx).
+            (C, ..., y, x).
 
         """
-        found = torch.zeros(())
-        coils = k.shape[1]
-        each = weights.unflatten(-2, (coils, self.points)).movedim(-2, 0)
-        places = [(line, column) for line in self.lines for column in self.columns]
-        flat = k.flatten(2)
-        for (line, column), weight in zip(places, each, strict=True):
-            near = k.roll((-line, -column), (-2, -1)).flatten(2) if line or column else flat
-            outputs = weight.movedim(-1, -2).reshape(-1, coils)
-            found = found + outputs @ near
-        return found.unflatten(1, (*weights.shape[:-2], weights.shape[-1])).unflatten(
-            -1, k.shape[-2:]
-        )
-
-
-def gram(sources: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-    """Return B^H B and B^H T of sources (..., n, m) and samples (..., n, outputs)."""
-    return sources.mH @ sources, sources.mH @ samples
+        ramps = [
+            turn(-torch.outer(torch.tensor(offsets, dtype=torch.float64), frequencies(n)) / n)
+            for offsets, n in zip((self.lines, self.columns), size, strict=True)
+        ]
+        y, x = (ramp.to(kernel) for ramp in ramps)
+        each = kernel.unflatten(0, (-1, len(self.lines), len(self.columns)))
+        each = each.movedim((1, 2), (-2, -1))
+        return y.mT @ (each @ x)
 
 
 def weights(matrix: Tensor, right: Tensor, *, regularisation: float) -> Tensor:
-    """Return (B^H B + l I)^-1 B^H T, where l is `regularisation` times the mean of the diagonal.
+    """Return (B^H B + l I)^-1 B^H T, with l = `regularisation` ||B^H B||_F / m.
 
     Parameters
     ----------
     matrix
         B^H B (m, m), factored once for all right sides.
     right
-        B^H T (..., m, outputs).
+        B^H T (m, ...).
     regularisation
         Relative, > 0.
 
     """
-    diagonal = matrix.diagonal(dim1=-2, dim2=-1).real.mean()
-    tiny = torch.finfo(diagonal.dtype).tiny
+    size = torch.linalg.matrix_norm(matrix).real
+    level = regularisation * size / len(matrix) + torch.finfo(size.dtype).tiny
     eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-    factor = torch.linalg.cholesky(matrix + (regularisation * diagonal + tiny) * eye)
-    joined = right.movedim(-2, 0).flatten(1)
-    found = torch.cholesky_solve(joined, factor)
-    shape: Sequence[int] = (len(matrix), *right.shape[:-2], right.shape[-1])
-    return found.view(*shape).movedim(0, -2)
+    factor = torch.linalg.cholesky(matrix + level * eye)
+    found = torch.cholesky_solve(right.flatten(1), factor)
+    return found.view(right.shape)
