@@ -70,7 +70,7 @@ def test_train_resume_infer_evaluate(bioreco):
     said = fine(bioreco("evaluate", f"run={run}"))
     assert all(word in said.out for word in ("tsnr", "sense"))
     said = fine(bioreco("compare", str(run)))
-    assert "ssdu" in said.out
+    assert "tsnr" in said.out
 
 
 def test_the_same_command_twice_gives_the_same_bytes(bioreco):

@@ -16,13 +16,15 @@ from bioreco.cli.learning import names, recorded
 from bioreco.cli.scanning import baselines
 from bioreco.cli.scanning.applying import apply
 from bioreco.cli.scanning.showing import show
-from bioreco.data.scans import Scans
+from bioreco.data.scans import Problems, Scans
 from bioreco.engine import report
 from bioreco.engine.fit import fit
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime
+from bioreco.engine.sampler import collate
 from bioreco.engine.training import Factory, Fitted
 from bioreco.methods.method import Facts, Method
+from bioreco.operators.models import ForwardModel
 
 log = logging.getLogger("bioreco")
 
@@ -34,13 +36,15 @@ def train(
     options: Options = build(config.trainer, "trainer")
     shape = Shape(data.bands, 2, joint=True, augment="none")
     method, factories = assemble(config, shape)
+    problems = data.training(method.wants)
+    fits(method, problems)
     beside = baselines.chosen(config, context, data)
     for scan in data.acquisitions:
         for note in scan.notes:
             log.info("%s: %s", scan.name, note)
     with recorded(folder, names(config, context), writes=runtime.first) as values:
         extras = {"config": plain(config), "kind": data.kind, "shape": asdict(shape)}
-        fitted = learn(method, factories, data, options, runtime, folder, int(config.seed), extras)
+        fitted = learn(method, factories, problems, options, runtime, folder, config.seed, extras)
         if runtime.first:
             values |= summary(fitted, method, runtime)
             found = apply(method, data, runtime, folder / "results")
@@ -51,10 +55,24 @@ def train(
     return fitted.validation
 
 
+def fits(method: Method, problems: Problems) -> None:
+    """Let the forward model refuse what it isn't for, before any work is done.
+
+    Raises
+    ------
+    UserError
+        If the first problem isn't one that it describes.
+
+    """
+    model: ForwardModel | None = getattr(method, "forward_model", None)
+    if model is not None:
+        model.operator(collate([problems[0, 0]]))
+
+
 def learn(
     method: Method,
     factories: dict[str, Factory],
-    data: Scans,
+    problems: Problems,
     options: Options,
     runtime: Runtime,
     folder: Path,
@@ -62,8 +80,8 @@ def learn(
     extras: dict[str, Any],
 ) -> Fitted:
     """Train a method, or go on from the folder's last checkpoint."""
-    problems = data.training(method.wants)
-    method.prepare(Facts(channels=data.bands))
+    bands, *size = problems[0, 0]["maps"].shape[:1] + problems[0, 0]["y"].shape[-2:]
+    method.prepare(Facts(channels=bands))
     runtime.place(method)
     if method.players():
         limit = f", {options.time_limit:g} s at most" if options.time_limit else ""
@@ -74,8 +92,8 @@ def learn(
             limit,
             options.batch_size,
             len(problems),
-            data.bands,
-            " x ".join(map(str, data.acquisitions[0].size)),
+            bands,
+            " x ".join(map(str, size)),
             runtime.words(),
         )
     fitted = fit(
