@@ -57,7 +57,7 @@ def _ice(box: int) -> NDArray[np.float32]:
     """Return the amplitude at each frequency of a half plane; the mean power is 1."""
     y, x = np.fft.fftfreq(box)[:, None], np.fft.fftfreq(box)[None]
     power = 1 + _ICE * np.exp(-(x**2 + y**2) / (2 * _LOW**2))
-    return np.sqrt(power / power.mean())[:, : box // 2 + 1].astype(np.float32)
+    return np.asarray(np.sqrt(power / power.mean())[:, : box // 2 + 1], dtype=np.float32)
 
 
 @dataclass(frozen=True)
