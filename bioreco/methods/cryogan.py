@@ -125,7 +125,9 @@ class CryoGAN(Method):
         for part in self._parts(batch):
             with torch.no_grad():
                 fake = self._simulate(volume, part)
-            losses = self.adversarial.critic_losses(self.critic, see(part["y"], part), see(fake, part))
+            losses = self.adversarial.critic_losses(
+                self.critic, see(part["y"], part), see(fake, part)
+            )
             self._check_slope(losses)
             yield "critic", losses
         more = _drawn(batch, self.projections)
@@ -137,7 +139,8 @@ class CryoGAN(Method):
     @torch.no_grad()
     def volume_now(self) -> Tensor:
         """Return V (z, y, x) in its own units: what is projected is V times the signal's scale."""
-        return self._scaled()[0] * self.density()
+        volume: Tensor = self._scaled()[0] * self.density()
+        return volume
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> Losses:
@@ -178,8 +181,10 @@ class CryoGAN(Method):
             batch["ctf"],
             self.imaging.draw_shifts(batch) if self.imaging.shifts else None,
         )
+        drawn = self.imaging.draw_noise(batch, self._rings[1], clean)
         signal, noise = self._scaled()
-        return signal * clean + noise * self.imaging.draw_noise(batch, self._rings[1], clean)
+        images: Tensor = signal * clean + noise * drawn
+        return images
 
     def _scaled(self) -> Tensor:
         """Return exp(s_1) and exp(s_2)."""
@@ -237,8 +242,9 @@ class CryoGAN(Method):
             )
         if float((pixel / self.pixel_size - 1).abs().max()) > _SAME_PIXEL:
             raise UserError(
-                f"particles with pixels of {float(pixel.min()):g} to {float(pixel.max()):g} Angstrom,"
-                f" but a volume with voxels of {self.pixel_size:g}: resample them to one size"
+                f"particles with pixels of {float(pixel.min()):g} to {float(pixel.max()):g}"
+                f" Angstrom, but a volume with voxels of {self.pixel_size:g}: resample them to"
+                " one size"
             )
 
 

@@ -166,7 +166,8 @@ def _ball(n: int, share: float) -> Tensor:
 def _frequency(n: int, device: torch.device) -> Tensor:
     """Return the distance from frequency 0 as a fraction of Nyquist (z, y, x)."""
     along = (2 * torch.fft.fftfreq(n, device=device)) ** 2
-    return (along[:, None, None] + along[:, None] + along).sqrt()
+    k: Tensor = (along[:, None, None] + along[:, None] + along).sqrt()
+    return k
 
 
 def _gaussian(n: int, width: float) -> Tensor:

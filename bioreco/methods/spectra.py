@@ -16,13 +16,15 @@ def frequency(size: int, like: Tensor) -> Tensor:
     """Return the distance from the zero frequency, in fractions of Nyquist (y, x // 2 + 1)."""
     y = torch.fft.fftfreq(size, device=like.device, dtype=like.dtype)[:, None]
     x = torch.fft.rfftfreq(size, device=like.device, dtype=like.dtype)[None]
-    return 2 * (y**2 + x**2).sqrt()
+    k: Tensor = 2 * (y**2 + x**2).sqrt()
+    return k
 
 
 def power(images: Tensor) -> Tensor:
     """Return the mean power of images (b, c, y, x) at each frequency (y, x // 2 + 1)."""
     spectrum = torch.fft.rfft2(images, norm="ortho")
-    return (spectrum.real**2 + spectrum.imag**2).mean((0, 1))
+    mean: Tensor = (spectrum.real**2 + spectrum.imag**2).mean((0, 1))
+    return mean
 
 
 def by_radius(plane: Tensor, size: int) -> Tensor:
@@ -53,7 +55,8 @@ def low_pass(size: int, cut: float, like: Tensor) -> Tensor:
 
 def apply(images: Tensor, transfer: Tensor) -> Tensor:
     """Multiply the spectra of images (b, c, y, x), with periodic borders."""
-    return torch.fft.irfft2(torch.fft.rfft2(images) * transfer, s=images.shape[-2:])
+    filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(images) * transfer, s=images.shape[-2:])
+    return filtered
 
 
 def _ring(size: int, like: Tensor) -> Tensor:
