@@ -35,6 +35,8 @@ class Shape:
         Whether it sees all channels at once.
     augment
         How training patches were turned.
+    box, pixel_size
+        Of a volume that is learnt, in pixels and Angstrom; 0 where none is.
 
     """
 
@@ -42,6 +44,8 @@ class Shape:
     dims: int
     joint: bool
     augment: str
+    box: int = 0
+    pixel_size: float = 0.0
 
     @classmethod
     def of(cls, data: Measurements) -> Shape:
@@ -53,7 +57,7 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
     """Build the method of a configuration, with the parts it asks for, and its optimisers.
 
     A part is asked for by the name of a constructor argument: `network`, `forward_model`,
-    `noise_model`; `dims` is the number of spatial axes.
+    `noise_model`; `dims` is the number of spatial axes, `box` and `pixel_size` those of a volume.
     """
     trusted = tuple(config.get("trust") or ())
     torch.manual_seed(fold(int(config.seed), 0))
@@ -73,8 +77,8 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
         parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
     if "noise_model" in wanted:
         parts["noise_model"] = build(config.noise, "noise", trusted=trusted)
-    if "dims" in wanted:
-        parts["dims"] = shape.dims
+    given = {"dims": shape.dims, "box": shape.box, "pixel_size": shape.pixel_size}
+    parts |= {name: value for name, value in given.items() if name in wanted}
     method: Method = build(node, "method", trusted=trusted, **parts)
     factories = {
         str(player): build(part, f"method.optim.{player}", trusted=trusted)

@@ -12,12 +12,20 @@ from omegaconf import DictConfig
 from bioreco.cli import baselines
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.context import Context
-from bioreco.cli.learning import Learned, learn, look_at_noise, names, prepare, recorded, tell_noise
+from bioreco.cli.learning import (
+    Learned,
+    learn,
+    look_at_noise,
+    names,
+    prepare,
+    recorded,
+    summary_of,
+    tell_noise,
+)
 from bioreco.cli.outputs import Beside, beside, stds, told
 from bioreco.cli.scored import score, scored
 from bioreco.cli.showing import compare, opened, show
 from bioreco.data.measurements import Measurements
-from bioreco.engine import report
 from bioreco.engine.runtime import Runtime
 from bioreco.metrics.noise import Noise
 
@@ -58,15 +66,8 @@ def results(data: Measurements, folder: Path) -> list[Path]:
 
 
 def summary(learned: Learned, runtime: Runtime) -> Values:
-    """Return what metrics.json says of the training."""
-    fitted = learned.fitted
-    return {
-        "steps": fitted.step,
-        "seconds": {"train": round(fitted.seconds, 2)},
-        "selection": fitted.selection,
-        "validation": fitted.validation,
-        **report.machine(runtime.device, learned.parameters),
-    }
+    """Return what metrics.json says of the training of a method on images."""
+    return summary_of(learned.fitted, learned.predictor.method, runtime)
 
 
 def reconstruct(

@@ -15,6 +15,9 @@ FLOWS = {
     ("images", "simulate"): "bioreco.cli.simulating:images",
     ("scans", "train"): "bioreco.cli.scanning.training:train",
     ("scans", "infer"): "bioreco.cli.scanning.inferring:infer",
+    ("particles", "train"): "bioreco.cli.particles.training:train",
+    ("particles", "infer"): "bioreco.cli.particles.inferring:infer",
+    ("particles", "simulate"): "bioreco.cli.particles.simulating:simulate",
     ("scans", "simulate"): "bioreco.cli.scanning.simulating:simulate",
 }
 

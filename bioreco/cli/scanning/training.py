@@ -12,12 +12,11 @@ from omegaconf import DictConfig
 from bioreco.build import build
 from bioreco.cli.assembly import Shape, assemble, plain
 from bioreco.cli.context import Context
-from bioreco.cli.learning import names, recorded
+from bioreco.cli.learning import names, recorded, summary_of
 from bioreco.cli.scanning import baselines
 from bioreco.cli.scanning.applying import apply
 from bioreco.cli.scanning.showing import show
 from bioreco.data.scans import Problems, Scans
-from bioreco.engine import report
 from bioreco.engine.fit import fit
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime
@@ -46,7 +45,7 @@ def train(
         extras = {"config": plain(config), "kind": data.kind, "shape": asdict(shape)}
         fitted = learn(method, factories, problems, options, runtime, folder, config.seed, extras)
         if runtime.first:
-            values |= summary(fitted, method, runtime)
+            values |= summary_of(fitted, method, runtime)
             found = apply(method, data, runtime, folder / "results")
             values["seconds"]["infer"] = round(found.seconds, 2)
             columns = {str(values["method"]): found}
@@ -109,14 +108,3 @@ def learn(
     if method.players():
         log.info("Trained for %d steps in %.0f s.", fitted.step, fitted.seconds)
     return fitted
-
-
-def summary(fitted: Fitted, method: Method, runtime: Runtime) -> dict[str, Any]:
-    """Return what metrics.json says of the training."""
-    return {
-        "steps": fitted.step,
-        "seconds": {"train": round(fitted.seconds, 2)},
-        "selection": fitted.selection,
-        "validation": fitted.validation,
-        **report.machine(runtime.device, sum(p.numel() for p in method.parameters())),
-    }
