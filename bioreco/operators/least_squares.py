@@ -88,7 +88,7 @@ def variable_splitting(
 def admm(
     H: LinearOperator, y: Tensor, R: Regulariser, *, iterations: int, mu: float = 0.1
 ) -> Tensor:
-    """Alternate as in Eqs. (5a) and (5b), with a multiplier that makes x = z (Boyd et al., 2011)."""
+    """Alternate as in Eqs. (5a) and (5b), with a multiplier for x = z (Boyd et al., 2011)."""
     b = H.adjoint(y)
     x, z, u = torch.zeros_like(b), torch.zeros_like(b), torch.zeros_like(b)
     for _ in range(iterations):
