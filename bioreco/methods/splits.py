@@ -20,6 +20,7 @@ DENSITIES = ("gaussian", "uniform")
 TARGETS = ("loss", "dc")
 DIRECTIONS = ("both", "ky", "kx")
 UNITS = ("point", "line")
+NEWTON = 12  # steps, within 1e-6 for shares up to 0.95
 STREAM = 101  # of the draws of splits; the split of number n uses STREAM + n, n >= -1
 
 
@@ -138,13 +139,12 @@ class Split:
         lost = (self.rho * count).long().clamp(min=1)
         rates = torch.where(free, log_density.double().exp(), 0).flatten(1)
         wanted = (lost if self._draws_loss else count - lost)[:, None].double()
-        low, high = torch.full_like(wanted, -20.0), torch.full_like(wanted, 20.0)
-        for _ in range(60):
-            middle = (low + high) / 2
-            rung = -torch.expm1(-rates * middle.exp())
-            enough = rung.sum(1, keepdim=True) > wanted
-            low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
-        chance = -torch.expm1(-rates * high.exp())
+        until = torch.zeros_like(wanted)
+        for _ in range(NEWTON):  # from below, where Newton's steps on a concave function stay
+            left = torch.exp(-rates * until)
+            missing = wanted - (1 - left).sum(1, keepdim=True)
+            until = until + missing / (rates * left).sum(1, keepdim=True)
+        chance = -torch.expm1(-rates * until)
         chance = chance if self._draws_loss else 1 - chance
         return torch.where(free, chance.view(free.shape), 0).float().expand_as(mask) * mask
 

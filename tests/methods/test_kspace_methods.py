@@ -161,6 +161,13 @@ def test_options_change_the_loss(batch):
     assert loss(equivariance=0.2) > loss(equivariance=0.1) > plain
 
 
+def test_the_equivariance_term_teaches_by_finite_gradients(batch):
+    method = SSDU(Noting(), MRI(), equivariance=1.0)
+    ((_, losses),) = method.step(batch)
+    found = grad(method, {"equivariance": losses["equivariance"]})
+    assert all(bool(g.isfinite().all()) and bool(g.abs().sum() > 0) for g in found)
+
+
 def test_naive_sees_what_it_is_judged_by(batch):
     method = NaiveSSL(Noting(), MRI())
     list(method.step(batch))
