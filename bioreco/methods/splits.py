@@ -16,7 +16,7 @@ from torch import Tensor
 from bioreco.errors import UserError, nearest
 from bioreco.methods import draws
 
-DENSITIES = ("gaussian", "uniform")
+DENSITIES = ("uniform", "gaussian")
 TARGETS = ("loss", "dc")
 DIRECTIONS = ("both", "ky", "kx")
 UNITS = ("point", "line")
@@ -33,7 +33,7 @@ class Split:
     rho
         Share of the points that may be drawn that go to Lambda.
     density
-        "gaussian" about the middle of k-space, or "uniform".
+        "uniform", or "gaussian" about the middle of k-space.
     gaussian_target
         What the Gaussian draws: "loss", Lambda, so that most of the loss is at low frequencies, or
         "dc", Theta.
@@ -62,7 +62,7 @@ class Split:
     """
 
     rho: float = 0.4
-    density: str = "gaussian"
+    density: str = "uniform"
     gaussian_target: str = "loss"
     width: float = 4.0
     direction: str = "both"

@@ -154,7 +154,7 @@ def test_options_change_the_loss(batch):
 
     plain = loss()
     for options in (
-        {"loss": "l1"}, {"loss": "l2"}, {"weighted": True}, {"equivariance": 0.1},
+        {"loss": "l1"}, {"loss": "l2"}, {"weighted": False}, {"equivariance": 0.1},
         {"split": Split(rho=0.2)},
     ):  # fmt: skip
         assert loss(**options) != pytest.approx(plain), options
