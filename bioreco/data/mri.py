@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bioreco.data.acquisition import Acquisition
+from bioreco.data.image import times
 from bioreco.data.kspace.coils import compressed, prewhitened
 from bioreco.data.kspace.maps import with_maps
 from bioreco.data.kspace.oversampling import narrowed
@@ -190,5 +191,12 @@ def _look_through(scan: Acquisition) -> None:
 
 
 def _simulated(seed: int) -> Acquisition:
-    log.info("This is a seeded simulation (seed %d) of slices of some heads, not a scan.", seed)
-    return simulate(seed=seed)
+    scan = simulate(seed=seed)
+    log.info(
+        "This is a seeded simulation (seed %d), not a scan: %d slices of %s pixels, %d coils.",
+        seed,
+        scan.groups,
+        times(scan.size),
+        scan.coils,
+    )
+    return scan

@@ -137,7 +137,7 @@ def _scan(
         caipi=(0.0,),
         geometry=plain_geometry(values.size("slice"), 1, (1.0, 1.0, 1.0), size),
         values=values,
-        sampling=mask_of(others.get("mask"), size, words, path.name),
+        sampling=mask_of(others.get("mask"), values, path.name),
         sensitivities=None if maps is None else _maps(maps, words, path.name),
     )
     return finished(scan, None, {}, [*notes, *told])

@@ -64,7 +64,7 @@ def open_fastmri(path: Path, axes: Sequence[str] | str | None) -> Scan:
         caipi=(0.0,),
         geometry=plain_geometry(values.size("slice"), 1, (1.0, 1.0, 1.0), size),
         values=values,
-        sampling=mask_of(others.get("mask"), size, words, path.name),
+        sampling=mask_of(others.get("mask"), values, path.name),
         sensitivities=_maps(path, maps, values) if maps else None,
         samples=_noise(others.get("noise"), values, path.name),
         oversampling=space.oversampling if space else None,
@@ -95,10 +95,17 @@ def _chosen(path: Path, file: Any) -> str:
     return found[0]
 
 
-def mask_of(
-    values: np.ndarray[Any, Any] | None, size: tuple[int, int], words: Sequence[str], name: str
-) -> Named | None:
-    """Return a mask with named axes: over lines (y,), over points (y, x), or frames of these.
+def mask_of(values: np.ndarray[Any, Any] | None, like: Named, name: str) -> Named | None:
+    """Return a mask with named axes: over lines (y,), over points (y, x), or series of these.
+
+    Parameters
+    ----------
+    values
+        As it is in the file; None for none.
+    like
+        The k-space that it belongs to, whose order of y and x it has.
+    name
+        Of the file.
 
     Raises
     ------
@@ -108,7 +115,8 @@ def mask_of(
     """
     if values is None:
         return None
-    swapped = words.index("x") < words.index("y")
+    size = like.size("y"), like.size("x")
+    swapped = like.axes.index("x") < like.axes.index("y")
     values = np.squeeze(values) if values.ndim > 2 and 1 in values.shape else np.asarray(values)
     if values.ndim == 1 or (values.ndim == 2 and values.shape[0] == 1):
         values = values.reshape(-1, 1)
@@ -117,7 +125,8 @@ def mask_of(
     else:
         axes = ("x", "y") if swapped else ("y", "x")
         fits = values.shape[-2:] == (size[::-1] if swapped else size)
-        axes = (*{2: (), 3: ("frame",), 4: ("frame", "slice")}.get(values.ndim, ()), *axes)
+        one = "slice" if like.size("slice") == len(values) else "frame"
+        axes = (*{2: (), 3: (one,), 4: ("frame", "slice")}.get(values.ndim, ()), *axes)
         fits = fits and len(axes) == values.ndim
     if not fits:
         shape = values.shape[:1] if values.shape[-1] == 1 else values.shape
@@ -153,6 +162,7 @@ def _noise(values: np.ndarray[Any, Any] | None, like: Named, name: str) -> Named
 def finished(scan: Scan, space: Space | None, others: dict[str, Any], notes: list[str]) -> Scan:
     """Return the scan with its geometry, its reversed lines, and all that should be said."""
     notes = list(notes)
+    _check_counts(scan)
     if space is not None and space.spacing:
         x, y, z = space.spacing
         geometry = plain_geometry(scan.groups, 1, (x, y, z), scan.size)
@@ -164,11 +174,11 @@ def finished(scan: Scan, space: Space | None, others: dict[str, Any], notes: lis
         others.get("line_reflected"), others.get("navigators"), scan.size, scan.name
     )
     scan = replace(scan, reversal=reversal)
-    first = scan._values(0, 0)
+    first = scan.measured(0, 0)
     said: Mask | None = None
     if scan.sampling is not None:
         said = np.broadcast_to(scan.sampling.cut(("y", "x")).astype(bool), scan.size)
-    notes += [*told, *looked_at(first, said, scan.name)]
+    notes += [*told, *looked_at(first, said, scan.name, oversampled=(scan.oversampling or 1) > 1)]
     if scan.sampling is None:
         notes += _found(scan)
     if space is not None:
@@ -176,6 +186,18 @@ def finished(scan: Scan, space: Space | None, others: dict[str, Any], notes: lis
     if scan.coils == 1:
         notes.append("a single coil: its map is 1 in the object, and undersampling can't be undone")
     return replace(scan, notes=(*scan.notes, *notes))
+
+
+def _check_counts(scan: Scan) -> None:
+    """Refuse masks and maps of other frames, slices or coils than k-space has."""
+    for what, part in (("mask is", scan.sampling), ("coil maps are", scan.sensitivities)):
+        for axis in ("frame", "slice", "coil"):
+            count = 1 if part is None else part.size(axis)
+            if count not in {1, scan.values.size(axis)}:
+                raise UserError(
+                    f"{scan.name}: its {what} of {count} {axis}s, but k-space has"
+                    f" {scan.values.size(axis)}."
+                )
 
 
 def _found(scan: Scan) -> list[str]:

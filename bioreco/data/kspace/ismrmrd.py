@@ -102,7 +102,7 @@ def _assembled(path: Path, group: str, table: Table, header: Header, rows: Any) 
     places = Places.of(table, rows, size, size[0] // 2 - _centre(space))
     readouts = Readouts(path, group, table, places)
     groups = len(places.slices)
-    notes = _notes(path.name, table, rows, header)
+    notes = _notes(table, rows, header)
     lines, told = _calibration(path, group, table, header, readouts)
     geometry, said = geometry_of(table, rows, space, places, header.repetition_time, lines)
     scan = Scan(
@@ -121,11 +121,13 @@ def _assembled(path: Path, group: str, table: Table, header: Header, rows: Any) 
         notes=(*notes, *told, *said),
     )
     first = scan.kspace(0, 0)
-    return replace(scan, notes=(*scan.notes, *looked_at(first, None, path.name)))
+    return replace(
+        scan,
+        notes=(*scan.notes, *looked_at(first, None, path.name, oversampled=space.oversampling > 1)),
+    )
 
 
-def _notes(name: str, table: Table, rows: Any, header: Header) -> list[str]:
-    del name
+def _notes(table: Table, rows: Any, header: Header) -> list[str]:
     notes = []
     turned = int(table.flagged(REVERSE)[rows].sum())
     if turned:
@@ -134,10 +136,10 @@ def _notes(name: str, table: Table, rows: Any, header: Header) -> list[str]:
             notes.append("no phase-correction lines: a ghost of half the field of view may be left")
     aside = int(table.flagged(*_ASIDE).sum())
     if aside:
-        notes.append(f"{aside} readouts of noise, navigators and the like are not of the image")
+        notes.append(f"readouts of noise, navigators and the like, not of the image: {aside}")
     others = int((table.space != 0).sum())
     if others and header.spaces[0].bands == 1:
-        notes.append(f"{others} readouts of further encodings are left out")
+        notes.append(f"readouts of further encodings, left out: {others}")
     if header.spaces[0].bands > 1:
         notes.append(
             f"{header.spaces[0].bands} slices at once, as the header says; it doesn't say their"

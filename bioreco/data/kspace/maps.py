@@ -11,20 +11,19 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
-from bioreco.data.acquisition import Acquisition, Complex, Mask
+from bioreco.data.acquisition import Acquisition, Complex
 from bioreco.data.image import times
 from bioreco.data.kspace.centre import calibration_region
 from bioreco.data.kspace.espirit import espirit, principal_coil, referenced
 from bioreco.data.kspace.fourier import to_image
+from bioreco.data.kspace.given import in_order, order_notes, without_holes
 from bioreco.data.kspace.scans import Scan, Wrapped, described
 from bioreco.errors import UserError, nearest
 
 KINDS = ("auto", "espirit", "lowres", "file")
 KERNEL = 6
 _FEWEST = 2 * KERNEL - 2  # lines that give ESPIRiT enough patches
-_LARGEST_HOLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class WithMaps(Wrapped):
         found = []
         for band in bands:
             maps, values = espirit(band, self.size, kernel=KERNEL)
-            found.append(np.where(_object(values >= self.crop), maps, np.complex64(0)))
+            found.append(np.where(without_holes(values >= self.crop), maps, np.complex64(0)))
         return np.stack(found)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def with_maps(
         )
     make = partial(WithMaps, given=file, lines=lines, crop=crop, level=level)
     if kind == "file" or (kind == "auto" and file and not simulated(base)):
-        return make(**described(base, *_order_notes(base)), kind="file")
+        return make(**described(base, *order_notes(base)), kind="file")
     bands, _ = calibration_region(base, 0, lines=lines)
     count = f"{bands.shape[2]} x {bands.shape[3]} central samples (y x)"
     if kind == "auto":
@@ -178,79 +177,6 @@ def low_resolution(
     wide[:, place[0], place[1]] = centre * (rows[:, None] * columns)
     images = to_image(wide)
     energy = np.sqrt((np.abs(images) ** 2).sum(0))
-    inside = _object(energy >= level * energy.max())
+    inside = without_holes(energy >= level * energy.max())
     maps = images / np.maximum(energy, 1e-30 + 1e-12 * energy.max())
     return np.where(inside, referenced(maps, principal_coil(centre)), np.complex64(0))
-
-
-def _object(there: Mask) -> Mask:
-    """Return a support without holes: air in the object and faint tissue belong to it."""
-    return np.asarray(ndimage.binary_fill_holes(there), dtype=bool)
-
-
-def in_order(maps: Complex, what: str) -> tuple[Complex, int]:
-    """Return maps (coils, y, x) normalised and without holes, and how many pixels were filled.
-
-    A hole is a region of zeros that the object encloses. It is filled with the normalised mean of
-    what surrounds it, weighted by distance.
-
-    Raises
-    ------
-    UserError
-        If the maps are 0 everywhere, or holes make up more than a tenth of the object.
-
-    """
-    energy = np.sqrt((np.abs(maps) ** 2).sum(0))
-    there = energy > 1e-6 * energy.max(initial=0)
-    if not there.any():
-        raise UserError(f"{what}: the coil maps are 0 everywhere.")
-    maps = np.where(there, maps / np.where(there, energy, 1), 0).astype(np.complex64)
-    holes = _object(there) & ~there
-    share = holes.sum() / _object(there).sum()
-    if share > _LARGEST_HOLE:
-        raise UserError(
-            f"{what}: {100 * share:.0f} % of the object is a hole in the coil maps; up to"
-            f" {100 * _LARGEST_HOLE:.0f} % are filled. Say data.maps=espirit to estimate them."
-        )
-    return (_filled(maps, there, holes) if holes.any() else maps), int(holes.sum())
-
-
-def _filled(maps: Complex, there: Mask, holes: Mask) -> Complex:
-    result, todo, width = maps.copy(), holes.copy(), 1.0
-    while todo.any():
-        weight = ndimage.gaussian_filter(there.astype(float), width)
-        parts = [
-            ndimage.gaussian_filter(coil.real, width)
-            + 1j * ndimage.gaussian_filter(coil.imag, width)
-            for coil in maps
-        ]
-        reached = todo & (weight > 1e-3)
-        result[:, reached] = np.stack(parts)[:, reached]
-        todo &= ~reached
-        width *= 2
-    size = np.sqrt((np.abs(result) ** 2).sum(0))
-    return np.where(holes, result / np.maximum(size, 1e-30), result).astype(np.complex64)
-
-
-def _order_notes(base: Acquisition) -> list[str]:
-    """Say what putting the first slice's maps in order changes."""
-    maps = base.maps(0)
-    if maps.shape[2:] != base.size:
-        raise UserError(
-            f"{base.name}: its coil maps are {times(maps.shape[2:])}, but k-space is"
-            f" {times(base.size)} (y x)."
-        )
-    if maps.shape[1] != base.coils:
-        raise UserError(
-            f"{base.name}: its coil maps are of {maps.shape[1]} coils, but k-space has"
-            f" {base.coils}."
-        )
-    energy = np.sqrt((np.abs(maps) ** 2).sum(1))
-    filled = sum(in_order(band, base.name)[1] for band in maps)
-    inside = energy[energy > 1e-6 * energy.max(initial=0)]
-    notes = ["coil maps of the file"]
-    if inside.size and np.ptp(inside) > 1e-3:
-        notes.append("the coil maps are normalised, so that their squares sum to 1")
-    if filled:
-        notes.append(f"{filled} pixels of holes in the coil maps of slice 0 are filled")
-    return notes

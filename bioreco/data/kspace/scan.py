@@ -143,7 +143,8 @@ def _opened(path: Path, axes: Sequence[str] | str | None) -> Scan:
         raise UserError(f"{path}: permission denied.")
     if path.stat().st_size == 0:
         raise UserError(f"{path.name} is empty (0 bytes).")
-    kind = "cfl" if path.suffix.lower() in {".cfl", ".hdr"} else _kind(path)
+    by_name = {".cfl": "cfl", ".hdr": "cfl", ".npy": "npy", ".npz": "npz"}
+    kind = _kind(path) or by_name.get(path.suffix.lower())
     if kind in {"layout", "ismrmrd"}:
         if axes is not None:
             raise UserError(f"{path.name} names its axes itself; leave data.axes out.")

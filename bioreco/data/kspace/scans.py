@@ -71,14 +71,14 @@ class Scan(Acquisition):
 
     def kspace(self, frame: int, group: int) -> Complex:
         """Return y (coils, ky, kx); what the mask leaves out is 0."""
-        values = self._values(frame, group)
+        values = self.measured(frame, group)
         if self.sampling is None:
             return values.copy()
         return np.where(self.mask(frame, group), values, np.complex64(0))
 
     def mask(self, frame: int, group: int) -> Mask:
         """Return the mask of the file without lines that hold nothing, or where there are data."""
-        values = self._values(frame, group)
+        values = self.measured(frame, group)
         if self.sampling is None:
             mask = found_mask(values)
         else:
@@ -86,8 +86,11 @@ class Scan(Acquisition):
             mask = np.broadcast_to(binary(said, self.name), self.size) & filled(values)
         return samples_something(mask, f"{self.name}, frame {frame}, slice {group}")
 
-    def _values(self, frame: int, group: int) -> Complex:
-        """Read one problem; the last one is kept, as its mask is asked for next."""
+    def measured(self, frame: int, group: int) -> Complex:
+        """Return what the file holds (coils, ky, kx), whatever the mask says.
+
+        The last one that was read is kept, as its mask is asked for next.
+        """
         if self._last.get("key") != (frame, group):
             what = f"{self.name}, frame {frame}, slice {group}"
             values = self.values.cut(("coil", "y", "x"), frame=frame, slice=group)

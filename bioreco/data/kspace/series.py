@@ -61,12 +61,13 @@ class Series:
         self.shape = shape
         self._together = Together()
         try:
-            for target in (self.path, self.phase_path):
+            self._magnitude, self._phase = (
                 self._together.add(_created(target, shape, affine, repetition_time))
+                for target in (self.path, self.phase_path)
+            )
         except BaseException:
             self._together.discard()
             raise
-        self._magnitude, self._phase = self._together._writers
 
     @staticmethod
     def of(acquisition: Acquisition, path: Path) -> Series:
@@ -121,9 +122,10 @@ def _created(
 ) -> Writer:
     """Lay out an empty file under a temporary name."""
     temporary = temporary_name(target)
+    with disk_told(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with disk_told(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
             header = _header(shape, affine, repetition_time)
             with temporary.open("wb") as file:
                 header.write_to(file)

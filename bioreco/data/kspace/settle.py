@@ -9,10 +9,12 @@ import numpy as np
 from bioreco.data.acquisition import Complex, Mask
 from bioreco.data.image import times
 from bioreco.data.kspace.axes import Axes, named_axes
+from bioreco.data.kspace.fourier import centred, to_image
 from bioreco.data.kspace.header import Space
 from bioreco.data.kspace.scans import filled
 from bioreco.errors import UserError
 
+_EMPTY = 3.0  # per cent
 _LEADING = {2: (), 3: ("coil",), 4: ("slice", "coil"), 5: ("frame", "slice", "coil")}
 
 
@@ -87,7 +89,7 @@ def _check_coils(name: str, shape: Sequence[int], axes: Axes) -> None:
     if coils <= min(shape[-2:]):
         return
     words = ["?"] * len(shape)
-    words[int(np.argmin(shape))] = "coil"
+    words[int(np.argmin([n if n > 1 else np.inf for n in shape]))] = "coil"
     rest = iter([*(word for word in axes if word not in {"coil", "y", "x"}), "y", "x"])
     words = [word if word == "coil" else next(rest) for word in words]
     raise UserError(
@@ -96,8 +98,19 @@ def _check_coils(name: str, shape: Sequence[int], axes: Axes) -> None:
     )
 
 
-def looked_at(values: Complex, said: Mask | None, name: str) -> list[str]:
+def looked_at(
+    values: Complex, said: Mask | None, name: str, *, oversampled: bool = False
+) -> list[str]:
     """Look at one frame of k-space (coils, ky, kx) and return what should be said of it.
+
+    Parameters
+    ----------
+    values, said
+        What was measured, and the mask of the file.
+    name
+        Of the file.
+    oversampled
+        Whether the header says that the readout is oversampled.
 
     Raises
     ------
@@ -122,7 +135,20 @@ def looked_at(values: Complex, said: Mask | None, name: str) -> list[str]:
             f"the strongest sample is at ky {int(peak[0])}, kx {int(peak[1])} of {times(size)},"
             " far from the centre; check the order of the axes"
         )
-    return [*notes, *_gaps(values, said)]
+    return [*notes, *_gaps(values, said), *([] if oversampled else _margins(values))]
+
+
+def _margins(values: Complex) -> list[str]:
+    """Tell an image that is empty on both sides along x: its readout looks oversampled."""
+    energy = (np.abs(to_image(values, (-1,))) ** 2).sum((0, 1))
+    inside = energy[centred(len(energy), len(energy) // 2)].sum()
+    share = 100 * float(1 - inside / energy.sum())
+    if share > _EMPTY:
+        return []
+    return [
+        f"the outer half of the image along x holds {share:.2g} % of its energy: if the readout is"
+        " oversampled, and the header doesn't say so, say data.oversampling=2"
+    ]
 
 
 def _gaps(values: Complex, said: Mask | None) -> list[str]:
@@ -136,17 +162,20 @@ def _gaps(values: Complex, said: Mask | None) -> list[str]:
     padded = int(wanted[:before].sum() + wanted[stop:].sum())
     if padded:
         notes.append(
-            f"{padded} lines at the edges are 0 ({before} before, {len(held) - stop} behind what"
-            " was measured): zero-padding, which counts as not acquired"
+            f"lines at the edges that hold nothing: {before} before and {len(held) - stop} behind"
+            " what was measured; zero-padding, like what isn't sampled, counts as not acquired"
         )
     across: Mask = np.asarray(lines.any(0))
     if not across.all():
-        notes.append(f"{int((~across).sum())} samples of each readout are 0: not acquired")
+        notes.append(
+            f"samples of each readout that are 0: {int((~across).sum())}; they count as not"
+            " acquired"
+        )
     if said is None:
         return notes
     missing = int((wanted & ~held)[before:stop].sum())
     if missing:
-        notes.append(f"{missing} lines hold nothing though the mask has them")
+        notes.append(f"lines that hold nothing though the mask has them: {missing}; left out")
     left = np.any(values != 0, axis=0) & ~said
     if left.any():
         share = 100 * left.sum() / max(1, np.any(values != 0, axis=0).sum())

@@ -35,9 +35,10 @@ def write(acquisition: Acquisition, path: Path, tick: Callable[[], None] | None 
     import h5py
 
     temporary = temporary_name(path)
+    with disk_told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with disk_told(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             with h5py.File(temporary, "w") as file:
                 _describe(file, acquisition)
                 _groups(file, acquisition)
