@@ -90,7 +90,7 @@ def _prior(path: str | None, trust: tuple[str, ...]) -> TrainedPrior | None:
     """Load the trained denoiser that a method asks for as its prior."""
     if path is None:
         return None
-    trained = restore(Path(path).expanduser(), trust=trust)
+    trained = restore(keep(Path(path).expanduser()), trust=trust)
     if trained.shape.inputs != 1 or trained.shape.dims != 2:
         raise UserError(
             f"method.prior={path}: a denoiser of single-channel images in the plane is needed; this"
