@@ -120,9 +120,8 @@ def memory(given: argparse.Namespace) -> None:
             plain = plain or gradients
             grown = found["peak"] - found["before"]
             rise = rise or grown
-            error = max(
-                float((a - b).norm() / b.norm()) for a, b in zip(gradients, plain, strict=True)
-            )
+            now, was = (torch.cat([g.flatten() for g in all_]) for all_ in (gradients, plain))
+            error = float((now - was).norm() / was.norm())
             print(
                 f"  {name:36s}{grown:7.0f} MB beyond {found['before']:.0f} MB,"
                 f" {grown / rise:4.0%} of plain; gradient error {error:.1e}; {found['wall']:.2f} s",

@@ -1,5 +1,7 @@
 """Score exact least squares and Tikhonov on the simulated functional scan, beside its truth.
 
+"LS smooth" is least squares smoothed until its noise is as smooth as that of Tikhonov.
+
     python scripts/fmri_baselines.py                      three protocols, seeds 0, 1 and 2
     python scripts/fmri_baselines.py --seeds 0 --maps espirit --picture outputs/fmri.png
 
@@ -19,8 +21,10 @@ from bioreco.data.acquisition import Acquisition
 from bioreco.data.kspace.maps import with_maps
 from bioreco.data.simulation.fmri import SimulatedFMRI, simulate
 from bioreco.data.simulation.protocol import Protocol
-from bioreco.metrics.functional import Task, evaluate, maps
+from bioreco.metrics.functional import Task, evaluate, maps, smoothness
 from bioreco.metrics.gfactor import encoding, sense_gfactor
+from bioreco.metrics.series import Series
+from bioreco.metrics.smoothed import equally_smooth
 
 PROTOCOLS = {
     "MB1 R1": Protocol(multiband=1, acceleration=1, groups=20),
@@ -85,16 +89,20 @@ def table(seeds: list[int], mu: float, kind: str) -> None:
             scan = simulate(protocol, seed=seed)
             clean = truth(scan)
             ready = with_maps(scan, kind, file=True)
-            found = {"truth": clean, "LS": reconstruct(ready, 1e-6)}
+            found: dict[str, Series] = {"truth": clean, "LS": reconstruct(ready, 1e-6)}
             if protocol.multiband > 1:
                 found[f"mu={mu:g}"] = reconstruct(ready, mu)
+                target = smoothness(found[f"mu={mu:g}"], task(scan), scan.brain)
+                found["LS smooth"] = equally_smooth(
+                    found["LS"], task(scan).regressor, mask=scan.brain, target=target
+                )
             for what, series in found.items():
                 scores = score(scan, series, clean)
                 numbers = " ".join(f"{scores.get(key, float('nan')):9.4g}" for key in COLUMNS)
                 print(f"{name:9} {what:10} {seed:4d} {numbers}", flush=True)
 
 
-def score(scan: SimulatedFMRI, series: np.ndarray, clean: np.ndarray) -> dict[str, float]:
+def score(scan: SimulatedFMRI, series: Series, clean: np.ndarray) -> dict[str, float]:
     """Return the numbers of `bioreco.metrics.functional.evaluate`."""
     assert scan.paradigm is not None
     return evaluate(series, task(scan), mask=scan.brain, truth=clean, beta=scan.paradigm.beta)

@@ -113,7 +113,7 @@ def problem(
             torch.fft.fft2(torch.fft.ifftshift(maps * x.unsqueeze(2), dim=(-2, -1)), norm="ortho"),
             dim=(-2, -1),
         )
-        alone = alone + noise * normal(*alone.shape, seed=seed + 2, dtype=dtype)
+        alone = alone + noise * normal(*alone.shape[1:], seed=seed + 2, dtype=dtype)
         first = size[0] // 2 - calibration // 2
         batch["calibration"] = alone[..., first : first + calibration, :]
     return Problem(batch, H, x)

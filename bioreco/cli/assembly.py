@@ -21,6 +21,7 @@ from bioreco.engine.runtime import Runtime, fold
 from bioreco.engine.training import Factory
 from bioreco.errors import UserError
 from bioreco.methods.method import Method
+from bioreco.methods.prior import TrainedPrior
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
     """Build the method of a configuration, with the parts it asks for, and its optimisers.
 
     A part is asked for by the name of a constructor argument: `network`, `forward_model`,
-    `noise_model`; `dims` is the number of spatial axes, `box` and `pixel_size` those of a volume.
+    if "denoiser" in wanted:
+        parts["denoiser"] = _prior(node.get("prior"), trusted)
+    given = {"dims": shape.dims, "box": shape.box, "pixel_size": shape.pixel_size}
+    parts |= {name: value for name, value in given.items() if name in wanted}
     """
     trusted = tuple(config.get("trust") or ())
     torch.manual_seed(fold(int(config.seed), 0))
@@ -77,14 +81,34 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
         parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
     if "noise_model" in wanted:
         parts["noise_model"] = build(config.noise, "noise", trusted=trusted)
+<<<<<<< HEAD
     given = {"dims": shape.dims, "box": shape.box, "pixel_size": shape.pixel_size}
     parts |= {name: value for name, value in given.items() if name in wanted}
+=======
+    if "denoiser" in wanted:
+        parts["denoiser"] = _prior(node.get("prior"), trusted)
+    if "dims" in wanted:
+        parts["dims"] = shape.dims
+>>>>>>> flow
     method: Method = build(node, "method", trusted=trusted, **parts)
     factories = {
         str(player): build(part, f"method.optim.{player}", trusted=trusted)
         for player, part in optim.items()
     }
     return method, factories
+
+
+def _prior(path: str | None, trust: tuple[str, ...]) -> TrainedPrior | None:
+    """Load the trained denoiser that a method asks for as its prior."""
+    if path is None:
+        return None
+    trained = restore(keep(Path(path).expanduser()), trust=trust)
+    if trained.shape.inputs != 1 or trained.shape.dims != 2:
+        raise UserError(
+            f"method.prior={path}: a denoiser of single-channel images in the plane is needed; this"
+            f" one takes {trained.shape.inputs} channels along {trained.shape.dims} axes"
+        )
+    return TrainedPrior(trained.method)
 
 
 def check_patch(data: Measurements, method: Method) -> None:

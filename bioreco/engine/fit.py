@@ -85,7 +85,7 @@ def fit(
             progress = options.progress(training.step, training.clock())
             if progress >= 1 or training.exhausted():
                 break
-            torch.manual_seed(fold(seed, 3, training.step, runtime.rank))
+            runtime.seed(fold(seed, 3, training.step, runtime.rank))
             known = {**tensors(batch, runtime.device), "progress": torch.tensor(progress)}
             training.update(known, options.rate(progress))
             done = options.progress(training.step, training.clock())

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -132,19 +133,21 @@ class Training:
     def _minimise(self, player: str, losses: Mapping[str, Tensor], rate: float) -> None:
         optimizer, parameters = self.optimizers[player], self.players[player]
         scaler = self.runtime.scaler
-        optimizer.zero_grad(set_to_none=True)
-        total = torch.stack(list(losses.values())).sum()
+        for parameter in parameters:
+            parameter.grad = None
+        total = reduce(torch.add, losses.values())
         torch.autograd.backward(scaler.scale(total), inputs=parameters)
         self.runtime.average(parameters)
         scaler.unscale_(optimizer)
         if self.options.clip is not None:
-            nn.utils.clip_grad_norm_(parameters, self.options.clip)
+            _clip(parameters, self.options.clip)
         for group, base in zip(optimizer.param_groups, self.rates[player], strict=True):
             group["lr"] = base * rate
         scaler.step(optimizer)
         for key, loss in losses.items():
             name = f"train/{player}/{key}"
-            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach()
+            before = self.sums.get(name)
+            self.sums[name] = loss.detach() if before is None else before + loss.detach()
 
     def record(self, log: Journal, samples: Samples, floor: float | None, *, last: bool) -> None:
         """Write numbers, validate and save, each when it is due."""
@@ -235,3 +238,10 @@ class Training:
             self.method.load_state_dict(self.choice.weights)
         self.method.eval()
         return Fitted(self.step, self._seconds(), self.selection(), self.validation)
+
+
+def _clip(parameters: Iterable[nn.Parameter], largest: float) -> None:
+    """Shorten the gradient to the largest norm: nn.utils.clip_grad_norm_ in fewer calls."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    torch._foreach_mul_(gradients, (largest / (norm + 1e-6)).clamp(max=1.0))

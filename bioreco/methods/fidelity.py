@@ -49,11 +49,11 @@ def distance(v: Tensor, u: Tensor, *, loss: str = "l1_l2", weight: Tensor | None
     Notes
     -----
     Samples are normalised one by one. Where nothing differs the gradient is 0, and where nothing
-    was measured the loss is 0.
+    was measured the loss is 0. No gradient goes through the norm of u.
 
     """
     weight = u.real.new_ones(()) if weight is None else weight
-    size = (_square(u) * weight**2).flatten(1)
+    size = (_square(u.detach()) * weight**2).flatten(1)
     difference = (_square(u - v) * weight**2).flatten(1)
     known = size.sum(1) > 0
     total: Tensor = size.new_zeros(len(u))

@@ -5,8 +5,6 @@ Griswold et al., MRM 47 (2002). The coils are combined with their maps.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from bioreco.errors import UserError
@@ -36,7 +34,7 @@ class GRAPPA(Untrained):
 
     """
 
-    wants: ClassVar[tuple[str, ...]] = ("calibration",)
+    wants = ("calibration",)
 
     def __init__(self, *, lines: int = 4, columns: int = 5, regularisation: float = 1e-3) -> None:
         super().__init__()

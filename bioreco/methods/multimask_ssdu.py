@@ -47,7 +47,7 @@ class MultiMaskSSDU(Splitting):
         masks: int = 4,
         split: Split | None = None,
         loss: str = "l1_l2",
-        weighted: bool = False,
+        weighted: bool = True,
         equivariance: float = 0.0,
     ) -> None:
         super().__init__(

@@ -7,8 +7,6 @@ the CAIPI shift is undone, and the coils are combined with their maps.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from bioreco.errors import UserError
@@ -38,7 +36,7 @@ class SplitSliceGRAPPA(Untrained):
 
     """
 
-    wants: ClassVar[tuple[str, ...]] = ("calibration",)
+    wants = ("calibration",)
 
     def __init__(
         self,

@@ -16,10 +16,11 @@ from torch import Tensor
 from bioreco.errors import UserError, nearest
 from bioreco.methods import draws
 
-DENSITIES = ("gaussian", "uniform")
+DENSITIES = ("uniform", "gaussian")
 TARGETS = ("loss", "dc")
 DIRECTIONS = ("both", "ky", "kx")
 UNITS = ("point", "line")
+NEWTON = 12  # steps, within 1e-6 for shares up to 0.95
 STREAM = 101  # of the draws of splits; the split of number n uses STREAM + n, n >= -1
 
 
@@ -32,7 +33,7 @@ class Split:
     rho
         Share of the points that may be drawn that go to Lambda.
     density
-        "gaussian" about the middle of k-space, or "uniform".
+        "uniform", or "gaussian" about the middle of k-space.
     gaussian_target
         What the Gaussian draws: "loss", Lambda, so that most of the loss is at low frequencies, or
         "dc", Theta.
@@ -61,7 +62,7 @@ class Split:
     """
 
     rho: float = 0.4
-    density: str = "gaussian"
+    density: str = "uniform"
     gaussian_target: str = "loss"
     width: float = 4.0
     direction: str = "both"
@@ -138,13 +139,12 @@ class Split:
         lost = (self.rho * count).long().clamp(min=1)
         rates = torch.where(free, log_density.double().exp(), 0).flatten(1)
         wanted = (lost if self._draws_loss else count - lost)[:, None].double()
-        low, high = torch.full_like(wanted, -20.0), torch.full_like(wanted, 20.0)
-        for _ in range(60):
-            middle = (low + high) / 2
-            rung = -torch.expm1(-rates * middle.exp())
-            enough = rung.sum(1, keepdim=True) > wanted
-            low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
-        chance = -torch.expm1(-rates * high.exp())
+        until = torch.zeros_like(wanted)
+        for _ in range(NEWTON):  # from below, where Newton's steps on a concave function stay
+            left = torch.exp(-rates * until)
+            missing = wanted - (1 - left).sum(1, keepdim=True)
+            until = until + missing / (rates * left).sum(1, keepdim=True)
+        chance = -torch.expm1(-rates * until)
         chance = chance if self._draws_loss else 1 - chance
         return torch.where(free, chance.view(free.shape), 0).float().expand_as(mask) * mask
 

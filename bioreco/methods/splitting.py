@@ -49,7 +49,7 @@ class Splitting(Reconstruction):
         *,
         split: Split | None = None,
         loss: str = "l1_l2",
-        weighted: bool = False,
+        weighted: bool = True,
         equivariance: float = 0.0,
     ) -> None:
         super().__init__(network, forward_model)

@@ -10,6 +10,7 @@ come down to one image for each slice and coil, x_s = sum_c U_{s,c} shift_{-D_s}
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -55,7 +56,7 @@ class Lattice:
         taken = mask.any(-1)
         rows = torch.nonzero(taken).flatten().tolist()
         whole = bool((mask == taken[:, None]).all())
-        gaps = [b - a for a, b in zip(rows, rows[1:], strict=False)]
+        gaps = [b - a for a, b in itertools.pairwise(rows)]
         step = max(gaps, default=0)
         lattice = torch.zeros_like(taken)
         if step:
@@ -63,7 +64,9 @@ class Lattice:
             lattice[first % step :: step] = True
             lattice[: rows[0]] = False
             lattice[rows[-1] + 1 :] = False
-        if not whole or not step or bool((lattice & ~taken).any()):
+        extra = torch.nonzero(taken & ~lattice).flatten().tolist()
+        middle = not extra or bool(taken[extra[0] : extra[-1] + 1].all())
+        if not whole or not step or not middle or bool((lattice & ~taken).any()):
             raise UserError(
                 f"method={method} needs regular undersampling, every R-th line along ky; this mask"
                 " isn't: choose a method that takes any mask, such as sense or l1_wavelet"
@@ -179,7 +182,7 @@ def _unturned(stencil: Stencil, caipi: Tensor, lines: int, sources: int) -> Tens
 
 
 def _through(stencil: Stencil, kernel: Tensor, after: Tensor) -> Tensor:
-    """Return sum_j after_j K_{j,c} (C, y, x): what a kernel's outputs are weighted by, before it."""
+    """Return sum_j after_j K_{j,c} (C, y, x): the weights of what a kernel sees."""
     found = torch.zeros_like(after)
     size = (after.shape[-2], after.shape[-1])
     for output, weight in zip(kernel.unbind(1), after, strict=True):

@@ -54,7 +54,7 @@ class ZeroShotSSL(Splitting):
         rho_validation: float = 0.2,
         split: Split | None = None,
         loss: str = "l1_l2",
-        weighted: bool = False,
+        weighted: bool = True,
         equivariance: float = 0.0,
     ) -> None:
         super().__init__(

@@ -82,9 +82,8 @@ class Stencil:
             for offsets, n in zip((self.lines, self.columns), size, strict=True)
         ]
         y, x = (ramp.to(kernel) for ramp in ramps)
-        each = kernel.unflatten(0, (-1, len(self.lines), len(self.columns)))
-        each = each.movedim((1, 2), (-2, -1))
-        return y.mT @ (each @ x)
+        each = kernel.view(-1, len(self.lines), len(self.columns), *kernel.shape[1:])
+        return torch.einsum("cij...,iy,jx->c...yx", each, y, x)
 
 
 def weights(matrix: Tensor, right: Tensor, *, regularisation: float) -> Tensor:

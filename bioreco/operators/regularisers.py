@@ -90,12 +90,10 @@ class Wavelet:
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return weight W^H (W x / |W x|), of the details."""
-        options = {"family": self.family, "levels": self.levels}
-        c = wavelets.decompose(x, **options)
+        c = wavelets.decompose(x, family=self.family, levels=self.levels)
         c = c / (c.abs().square() + CORNER**2).sqrt()
-        return self.weight * wavelets.compose(
-            torch.cat([torch.zeros_like(c[:1]), c[1:]]), x, **options
-        )
+        details = torch.cat([torch.zeros_like(c[:1]), c[1:]])
+        return self.weight * wavelets.compose(details, x, family=self.family, levels=self.levels)
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,9 @@ def daubechies(moments: int) -> NDArray[np.float64]:
         factor = factor * np.poly1d([1.0, -z])
     for _ in range(moments):
         factor = factor * np.poly1d([1.0, 1.0])
-    taps = np.asarray(factor.coeffs.real, dtype=np.float64)
-    return taps[::-1] * (math.sqrt(2) / taps.sum())
+    taps: NDArray[np.float64] = np.asarray(factor.coeffs.real[::-1], dtype=np.float64)
+    taps *= math.sqrt(2) / taps.sum()
+    return taps
 
 
 def shrink(x: Tensor, threshold: Tensor | float, *, family: str = "db4", levels: int = 3) -> Tensor:
@@ -71,7 +72,7 @@ def decompose(x: Tensor, *, family: str = "db4", levels: int = 3) -> Tensor:
     """
     bank, _ = _bank(family, levels, x.shape[-2], x.shape[-1])
     bank = bank.to(x.device)
-    found = torch.fft.ifft2(torch.fft.fft2(x) * _over(bank, x))
+    found: Tensor = torch.fft.ifft2(torch.fft.fft2(x) * _over(bank, x))
     return found if x.is_complex() else found.real
 
 
@@ -79,7 +80,7 @@ def compose(coefficients: Tensor, like: Tensor, *, family: str = "db4", levels: 
     """Return the images of coefficients, the inverse of `decompose`."""
     bank, share = _bank(family, levels, like.shape[-2], like.shape[-1])
     back = (bank.conj() * share[:, None, None]).to(like.device)
-    found = torch.fft.ifft2((torch.fft.fft2(coefficients) * _over(back, like)).sum(0))
+    found: Tensor = torch.fft.ifft2((torch.fft.fft2(coefficients) * _over(back, like)).sum(0))
     return found if like.is_complex() else found.real
 
 

@@ -62,7 +62,7 @@ def test_ssdu_beats_least_squares_on_scans_it_never_saw(learnt_from, unseen):
     weights = (0.0, 0.01, 0.03, 0.1)
     sense = [error(solve(H, zero_filled, mu, iterations=30), unseen["x"]) for mu in weights]
     ssdu = SSDU(network(), MRI())
-    for _ in training(ssdu, learnt_from, 45):
+    for _ in training(ssdu, learnt_from, 25):
         pass
     found = score(ssdu, unseen)
     assert found < 0.88 * min(sense)

@@ -154,11 +154,18 @@ def test_options_change_the_loss(batch):
 
     plain = loss()
     for options in (
-        {"loss": "l1"}, {"loss": "l2"}, {"weighted": True}, {"equivariance": 0.1},
+        {"loss": "l1"}, {"loss": "l2"}, {"weighted": False}, {"equivariance": 0.1},
         {"split": Split(rho=0.2)},
     ):  # fmt: skip
         assert loss(**options) != pytest.approx(plain), options
     assert loss(equivariance=0.2) > loss(equivariance=0.1) > plain
+
+
+def test_the_equivariance_term_teaches_by_finite_gradients(batch):
+    method = SSDU(Noting(), MRI(), equivariance=1.0)
+    ((_, losses),) = method.step(batch)
+    found = grad(method, {"equivariance": losses["equivariance"]})
+    assert all(bool(g.isfinite().all()) and bool(g.abs().sum() > 0) for g in found)
 
 
 def test_naive_sees_what_it_is_judged_by(batch):

@@ -75,7 +75,7 @@ def radius(held):
 def test_the_gaussian_prefers_low_frequencies_along_its_direction():
     mask = torch.ones(1, 1, 64, 64, dtype=torch.bool)
     for target, sign in (("loss", -1), ("dc", 1)):
-        split = Split(rho=0.2, gaussian_target=target)
+        split = Split(rho=0.2, density="gaussian", gaussian_target=target)
         flat = radius(replace(split, density="uniform").loss_set(mask, seeds(1)))
         for direction, along in (("both", (0, 1)), ("ky", (0,)), ("kx", (1,))):
             found = radius(replace(split, direction=direction).loss_set(mask, seeds(1)))
@@ -86,15 +86,15 @@ def test_the_gaussian_prefers_low_frequencies_along_its_direction():
 
 def test_a_wider_gaussian_is_flatter():
     mask = torch.ones(1, 1, 64, 64, dtype=torch.bool)
-    assert radius(Split(width=6).loss_set(mask, seeds(1))) < radius(
-        Split(width=2).loss_set(mask, seeds(1))
+    assert radius(Split(density="gaussian", width=6).loss_set(mask, seeds(1))) < radius(
+        Split(density="gaussian", width=2).loss_set(mask, seeds(1))
     )
 
 
 def test_draws_follow_the_density():
     """Drawing one by one without replacement is the oracle."""
     mask = torch.ones(1, 1, 1, 9, dtype=torch.bool)
-    split = Split(rho=0.35, centre=0, width=3.0)
+    split = Split(rho=0.35, density="gaussian", centre=0, width=3.0)
     held = split.loss_set(mask.expand(20000, 1, 1, 9), seeds(20000)).double().mean(0).flatten()
     rng = np.random.default_rng(0)
     p = np.exp(-0.5 * ((np.arange(9) - 4) * 3 / 8) ** 2)
@@ -106,7 +106,12 @@ def test_draws_follow_the_density():
 
 @pytest.mark.parametrize(
     "options",
-    [{"density": "uniform"}, {}, {"gaussian_target": "dc"}, {"unit": "line", "rho": 0.3}],
+    [
+        {"density": "uniform"},
+        {"density": "gaussian"},
+        {"density": "gaussian", "gaussian_target": "dc"},
+        {"density": "gaussian", "unit": "line", "rho": 0.3},
+    ],
 )
 def test_the_stated_probability_is_that_of_the_draws(options):
     split, mask = Split(**options), omega((24, 16), b=1)
@@ -124,7 +129,7 @@ def test_weights_make_the_loss_uniform_over_what_is_not_seen():
     total = unseen = torch.zeros(n, n)
     for seed in range(40):
         mask = torch.rand(1, 1, n, n, generator=generator) < p
-        split = Split(rho=rho, width=2.0)
+        split = Split(rho=rho, density="gaussian", width=2.0)
         held = split.loss_set(mask, torch.tensor([seed]))
         w = weights(mask, split.probability(mask))
         assert bool((w[held] >= 1 - 1e-6).all())
@@ -137,7 +142,7 @@ def test_weights_make_the_loss_uniform_over_what_is_not_seen():
 
 def test_weights_are_one_where_all_is_acquired():
     mask = torch.ones(1, 1, 20, 20, dtype=torch.bool)
-    w = weights(mask, Split().probability(mask))
+    w = weights(mask, Split(density="gaussian").probability(mask))
     assert w[w > 0].numpy() == pytest.approx(1, abs=1e-5)
 
 

@@ -9,9 +9,10 @@ from scipy import stats
 from bioreco.metrics.circular import circular_error, circular_mean, wrapped
 from bioreco.metrics.coherence import coherence
 from bioreco.metrics.detection import auc, rates, true_positive_rate
-from bioreco.metrics.functional import CONVENTIONS, Task, evaluate
+from bioreco.metrics.functional import CONVENTIONS, Task, evaluate, smoothness
 from bioreco.metrics.glm import autocorrelation, glm
 from bioreco.metrics.series import design
+from bioreco.metrics.smoothed import equally_smooth
 from bioreco.metrics.tsnr import tsnr
 
 FRAMES = 80
@@ -160,3 +161,15 @@ def test_a_wrong_regressor_and_a_short_series_are_told():
         design(10, np.zeros(9))
     with pytest.raises(ValueError, match="too few to fit"):
         design(4, np.arange(4))
+
+
+def test_the_control_is_as_smooth_as_asked_and_read_by_slice(rng):
+    series = 100 + rng.standard_normal((FRAMES, 3, 24, 24))
+    mask = np.ones((3, 24, 24), dtype=bool)
+    control = equally_smooth(series, TASK, mask=mask, target=2.0)
+    assert control.shape == series.shape
+    assert smoothness(control, Task(TASK), mask) == pytest.approx(2.0, abs=0.1)
+    plain, smoothed = (evaluate(each, Task(TASK), mask=mask) for each in (series, control))
+    assert smoothed["tsnr"] > 2 * plain["tsnr"]
+    untouched = equally_smooth(series, TASK, mask=mask, target=0.0)
+    np.testing.assert_allclose(untouched[:, 1], series[:, 1])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import pywt
 import torch
 from kspace import normal, nrmse, problem
-from skimage.restoration import denoise_tv_chambolle
 
 from bioreco.errors import UserError
 from bioreco.operators import least_squares as solvers
@@ -26,6 +24,8 @@ from bioreco.operators.regularisers import (
 
 @pytest.mark.parametrize("name", ["haar", "db2", "db3", "db4", "db6", "db8"])
 def test_filters_are_those_of_pywavelets(name):
+    import pywt
+
     taps = wavelets.daubechies(1 if name == "haar" else int(name[2:]))
     np.testing.assert_allclose(taps, pywt.Wavelet(name).dec_lo, atol=1e-10)
 
@@ -39,6 +39,8 @@ def test_images_come_back_from_their_coefficients(size, family):
 
 
 def test_shrinking_is_that_of_the_orthonormal_transform_over_all_shifts():
+    import pywt
+
     x = normal(16, 16).real
     right = np.zeros((16, 16))
     for i in range(4):
@@ -65,6 +67,8 @@ def test_gradient_and_divergence_are_adjoint():
 
 
 def test_variation_is_lowered_as_by_scikit_image():
+    from skimage.restoration import denoise_tv_chambolle
+
     z = normal(1, 20, 21).real
     right = denoise_tv_chambolle(z[0].numpy(), weight=0.5, eps=1e-10, max_num_iter=3000)
     found = variation.smooth(z, 0.5, iterations=1000)[0].numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from bioreco.data.cryoem import CryoEMData
 from bioreco.engine.sampler import collate
 from bioreco.errors import UserError, nearest
 from bioreco.methods.known_poses import known_poses, spherical_average
+from bioreco.methods.method import Batch
 from bioreco.metrics.alignment import aligned_fsc
 from bioreco.metrics.fsc import ShellCorrelation, soft_sphere
 from bioreco.metrics.null import Null, null_distribution, unrelated
@@ -85,22 +86,22 @@ def wanted(config: DictConfig, data: CryoEMData) -> list[str]:
 
 
 def baselines(names: Sequence[str], data: CryoEMData) -> dict[str, Found]:
-    """Return the floor, a volume that knows no direction, and the ceiling, where poses are known."""
+    """Return the floor, which knows no direction, and the ceiling, where poses are known."""
     found = {}
     if "sphere" in names and data.truth is not None:
         found["sphere"] = Found(spherical_average(data.truth.values), data.pixel_size)
     if "known_poses" in names and data.particles.poses is not None:
-        halves = data.training(("pose", "origin")).halves()
-        batches = (
-            (
-                half,
-                collate([samples[k, 0] for k in range(first, min(first + TOGETHER, len(samples)))]),
-            )
-            for half, samples in enumerate(halves)
-            for first in range(0, len(samples), TOGETHER)
-        )
-        found["known_poses"] = Found(known_poses(batches, data.box).volume, data.pixel_size)
+        volume = known_poses(_batches(data), data.box).volume
+        found["known_poses"] = Found(volume, data.pixel_size)
     return found
+
+
+def _batches(data: CryoEMData) -> Iterator[tuple[int, Batch]]:
+    """Yield the particles of both halves, with their poses."""
+    for half, samples in enumerate(data.training(("pose", "origin")).halves()):
+        for first in range(0, len(samples), TOGETHER):
+            last = min(first + TOGETHER, len(samples))
+            yield half, collate([samples[k, 0] for k in range(first, last)])
 
 
 def score(

@@ -68,7 +68,7 @@ class Protocol:
     snr: float = 40.0
     jitter: bool = False
     repetition_time: float = 1.5
-    physiology: float = 0.0095
+    physiology: float = 0.009
     motion: float = 0.01
     correlation: float = 0.0
     calibration_lines: int = 24

@@ -6,6 +6,7 @@ by their grey levels: fluid is dark, grey matter between, white matter bright.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,23 @@ def template(grid: Grid, path: str) -> Tissues:
         If the file can't be read, isn't 3D, or has no empty background.
 
     """
+    parts, middle, spacing = _parts(path)
+    brain, solid, bright, away, deep = (_sample(part, grid, middle, spacing) for part in parts)
+    scalp = ((away > SKULL - 2) & (away < SCALP - 2)).astype(float)
+    z, y, x = grid.open
+    central = (np.sqrt(x**2 + y**2 + z**2) < MIDDLE) & (deep > 4 * CORTEX)
+    grey = np.clip(solid - bright, 0, 1)
+    fluid = np.clip(brain - solid, 0, 1)
+    return Tissues(grey * ~central, np.clip(bright, 0, 1), fluid, grey * central, scalp)
+
+
+@functools.lru_cache(maxsize=1)
+def _parts(path: str) -> tuple[tuple[NDArray[np.float32], ...], list[float], Array]:
+    """Return what is sampled of a template, the voxel in the middle of its brain, its spacing.
+
+    Sampled are the fractions of brain, of tissue and of white matter, and the distances in
+    millimetres outwards and inwards from the surface.
+    """
     values, spacing = _load(path)
     inside = ndimage.binary_fill_holes(values > 0.02 * values.max())
     if not 0.01 < inside.mean() < 0.9:
@@ -52,20 +70,14 @@ def template(grid: Grid, path: str) -> Tissues:
             " without its skull, 0 outside."
         )
     fluid, grey, white = _levels(values[inside])
-    weight = np.interp(values, [fluid, grey], [0, 1]), np.interp(values, [grey, white], [0, 1])
-    outside = ndimage.distance_transform_edt(~inside, sampling=spacing)
-    depth = ndimage.distance_transform_edt(inside, sampling=spacing)
-    found = [np.argwhere(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    middle = [(float(at.min()) + float(at.max())) / 2 for at in found]
-    parts = (inside.astype(float), weight[0] * inside, weight[1] * inside, outside, depth)
-    sampled = [_sample(part, grid, middle, spacing) for part in parts]
-    brain, solid, bright, away, deep = sampled
-    scalp = ((away > SKULL - 2) & (away < SCALP - 2)).astype(float)
-    z, y, x = grid.open
-    central = (np.sqrt(x**2 + y**2 + z**2) < MIDDLE) & (deep > 4 * CORTEX)
-    grey_part = np.clip(solid - bright, 0, 1)
-    return Tissues(grey_part * ~central, bright, np.clip(brain - solid, 0, 1),
-                   grey_part * central, scalp)  # fmt: skip
+    solid = np.interp(values, [fluid, grey], [0, 1]) * inside
+    bright = np.interp(values, [grey, white], [0, 1]) * inside
+    away = ndimage.distance_transform_edt(~inside, sampling=spacing)
+    deep = ndimage.distance_transform_edt(inside, sampling=spacing)
+    found = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    middle = [(float(at[0]) + float(at[-1])) / 2 for at in found]
+    parts = (inside, solid, bright, away, deep)
+    return tuple(part.astype(np.float32) for part in parts), middle, spacing
 
 
 def _load(path: str) -> tuple[Array, Array]:
@@ -94,7 +106,7 @@ def _levels(values: Array) -> Array:
     return np.sort(centres)
 
 
-def _sample(values: Array, grid: Grid, middle: list[float], spacing: Array) -> Array:
+def _sample(values: NDArray[np.float32], grid: Grid, middle: list[float], spacing: Array) -> Array:
     """Interpolate a volume at the points of the grid; what lies outside is as at its border."""
     at = [
         m + points / step
