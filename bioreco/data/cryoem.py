@@ -19,7 +19,7 @@ from bioreco.data.particles.preparation import Preparation
 from bioreco.data.particles.relion import read_particles
 from bioreco.data.particles.samples import ParticleSamples
 from bioreco.data.particles.simulated import Microscope, Wanted, simulate
-from bioreco.data.particles.sources import matter_of
+from bioreco.data.particles.sources import matter_of, truth_of
 from bioreco.data.particles.values import Source, Volume
 from bioreco.errors import UserError
 from bioreco.operators.ctf import aliasing
@@ -118,12 +118,11 @@ class CryoEMData:
             self._read(_file(paths, root), root, given, particles)
             self._prepare(box, contrast)
             if volume is not None:
-                _, self.truth, _ = matter_of(
+                self.truth = truth_of(
                     _under(volume, root),
                     box=self.box,
                     pixel=self.pixel_size,
                     resolution=seen.resolution,
-                    seed=seed,
                 )
         else:
             wanted = Wanted(
