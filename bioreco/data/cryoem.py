@@ -12,6 +12,7 @@ import torch
 
 from bioreco.data.particles.broken import without_broken
 from bioreco.data.particles.contrast import settled
+from bioreco.data.particles.finding import file_of, under
 from bioreco.data.particles.noise import Empty, Noise
 from bioreco.data.particles.optics import Given
 from bioreco.data.particles.pool import Pool, read_pool
@@ -115,11 +116,11 @@ class CryoEMData:
                 seen.amplitude_contrast,
                 ctf,
             )
-            self._read(_file(paths, root), root, given, particles)
+            self._read(file_of(paths, root), root, given, particles)
             self._prepare(box, contrast)
             if volume is not None:
                 self.truth = truth_of(
-                    _under(volume, root),
+                    under(volume, root),
                     box=self.box,
                     pixel=self.pixel_size,
                     resolution=seen.resolution,
@@ -136,7 +137,7 @@ class CryoEMData:
                 raise UserError(f"data.contrast={contrast}: simulated particles are white")
             self._prepare(None, "white")
         if background is not None:
-            path = Path(_under(background, root)).expanduser()
+            path = Path(under(background, root)).expanduser()
             self.pool = read_pool(path, self.particles, self.preparation, root=root)
         elif self.background is not None:
             self.pool = Pool(self.background, self.preparation)
@@ -226,28 +227,3 @@ def _simulated_ctf(ctf: str | list[float]) -> bool:
             f"data.ctf={ctf} is of measured images; simulated ones take data.microscope.defocus"
         )
     return ctf == "auto"
-
-
-def _under(path: str, root: str | None) -> str:
-    """Return a path from the root, if it is there, else as it is."""
-    inside = Path(root or "").expanduser() / path
-    return str(inside if inside.exists() else path)
-
-
-def _file(paths: list[str] | str | None, root: str | None) -> Path:
-    """Return the one file of particles that is meant."""
-    named = [paths] if isinstance(paths, str) else list(paths or [])
-    if len(named) > 1:
-        raise UserError(
-            f"data.paths: {len(named)} files of particles; join them into one STAR file"
-        )
-    if named:
-        return Path(_under(named[0], root)).expanduser()
-    folder = Path(root or "").expanduser()
-    if not folder.is_dir():
-        raise UserError(f"data.root={root}: there is no such folder")
-    found = sorted(folder.glob("*.star"))
-    if len(found) != 1:
-        told = ", ".join(path.name for path in found[:5]) or "none"
-        raise UserError(f"data.root={root} holds {len(found)} STAR files ({told}); say data.paths")
-    return found[0]
