@@ -224,3 +224,19 @@ def test_options_out_of_range(options, told):
 def test_a_microscope_out_of_range(options, told):
     with pytest.raises(UserError, match=re.escape(told)):
         simulated(microscope=Microscope(**options))
+
+
+def test_particles_without_a_ctf_stay_so_in_files(tmp_path):
+    data = simulated(ctf="none", snr=5.0)
+    write_particles(data.particles, tmp_path)
+    again = CryoEMData(seed=0, root=str(tmp_path))
+    np.testing.assert_array_equal(again.particles.ctf, data.particles.ctf)
+    assert data.particles.ctf[0, 5] == 1  # amplitude contrast alone
+
+
+def test_a_box_that_can_not_hold_the_ctf_is_told(caplog):
+    simulated(box=16, pixel_size=2.0)
+    assert "particles have a CTF that a box of 16 pixels can't hold" in caplog.text
+    caplog.clear()
+    simulated()
+    assert not caplog.records
