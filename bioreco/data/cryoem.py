@@ -73,6 +73,12 @@ class CryoEMData:
         The volume that they show, on the grid of the images, or None.
     box, pixel_size
         Pixels along y and x that methods see, and their size in Angstrom.
+    preparation
+        How images are normalised.
+    pool
+        Patches of background, those of `background` or simulated ones, or None.
+    background
+        The simulated patches, which `write_particles` can write, or None.
 
     Raises
     ------
@@ -105,7 +111,6 @@ class CryoEMData:
             raise UserError(f"data.ctf={ctf}: auto, none, or [U,V,ANGLE] in Angstrom and degrees")
         self.truth: Volume | None = None
         self.background: Source | None = None
-        self.pool: Pool | None = None
         if paths or root:
             if snr is not None:
                 raise UserError(f"data.snr={snr:g} is of simulated particles, not of files")
@@ -136,11 +141,7 @@ class CryoEMData:
             if contrast not in ("auto", "white"):
                 raise UserError(f"data.contrast={contrast}: simulated particles are white")
             self._prepare(None, "white")
-        if background is not None:
-            path = Path(under(background, root)).expanduser()
-            self.pool = read_pool(path, self.particles, self.preparation, root=root)
-        elif self.background is not None:
-            self.pool = Pool(self.background, self.preparation)
+        self.pool = self._pool(background, root)
 
     def _read(self, path: Path, root: str | None, given: Given, count: int | None) -> None:
         found = read_particles(path, root=root, given=given)
@@ -203,6 +204,12 @@ class CryoEMData:
         if told:
             log.warning("%s: %s", self.particles.name, told)
         self.preparation = replace(plain, sign=sign)
+
+    def _pool(self, background: str | None, root: str | None) -> Pool | None:
+        if background is not None:
+            path = Path(under(background, root)).expanduser()
+            return read_pool(path, self.particles, self.preparation, root=root)
+        return None if self.background is None else Pool(self.background, self.preparation)
 
     @property
     def patch(self) -> tuple[int, int]:
