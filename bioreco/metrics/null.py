@@ -105,11 +105,11 @@ def unrelated(
     count: int = COUNT,
     seed: int = 0,
 ) -> Iterable[Array]:
-    """Draw volumes that have nothing to do with a reference, but its extent and its power.
+    """Draw volumes that have nothing to do with a reference but its extent.
 
     Every other one is a chain of Gaussians with the radius of gyration of the reference; the rest
-    are the reconstruction (or else the reference) with random phases, within its extent. Each has
-    the radial power spectrum of what it stands for, so that nothing but its shape differs.
+    are the reconstruction (or else the reference) with random phases, faded out beyond twice that
+    radius. How much power a shell has doesn't matter to a correlation, so it isn't matched.
 
     Parameters
     ----------
