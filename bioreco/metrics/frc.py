@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bioreco.metrics.shells import shell_correlation
+
 Array = NDArray[Any]
 
 THRESHOLD = 1 / 7
@@ -72,15 +74,8 @@ def frc(a: ArrayLike, b: ArrayLike, *, threshold: float = THRESHOLD) -> RingCorr
         raise ValueError(f"expected an image of at least {SMALLEST} pixels, got {first.shape}")
     taper = _taper(first.shape)
     one, two = (np.fft.rfftn((x - x.mean()) * taper) for x in (first, second))
-    ring, count = _rings(first.shape)
-    doubled = _weights(first.shape, one.shape)
-    cross, power_one, power_two = (
-        np.bincount(ring.ravel(), weights=(doubled * value).ravel(), minlength=count)[1:count]
-        for value in ((one * two.conj()).real, np.abs(one) ** 2, np.abs(two) ** 2)
-    )
-    norm = np.sqrt(power_one * power_two)
-    correlation = np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0)
-    frequency = np.arange(1, count) / min(first.shape[-2:])
+    correlation = shell_correlation(one, two, first.shape)
+    frequency = np.arange(1, len(correlation) + 1) / min(first.shape[-2:])
     return RingCorrelation(frequency, correlation, _crossing(frequency, correlation, threshold))
 
 
@@ -100,25 +95,6 @@ def _crossing(frequency: Array, correlation: Array, threshold: float) -> float |
     fall = smooth[i - 1] - smooth[i]
     part = (smooth[i - 1] - threshold) / fall
     return float(frequency[i - 1] + part * (frequency[i] - frequency[i - 1]))
-
-
-def _rings(shape: tuple[int, ...]) -> tuple[Array, int]:
-    """Return the number of each frequency's ring and how many rings lie below Nyquist."""
-    axes = [np.fft.fftfreq(n) for n in shape[:-1]] + [np.fft.rfftfreq(shape[-1])]
-    squares = np.meshgrid(*[axis**2 for axis in axes], indexing="ij", sparse=True)
-    radius = np.sqrt(sum(squares))
-    width = 1 / min(shape[-2:])
-    count = int(0.5 / width) + 1
-    return np.minimum(np.rint(radius / width).astype(int), count), count
-
-
-def _weights(shape: tuple[int, ...], half: tuple[int, ...]) -> Array:
-    """Return 2 for frequencies whose mirror image the real transform leaves out, else 1."""
-    weights = np.full(half, 2.0)
-    weights[..., 0] = 1
-    if shape[-1] % 2 == 0:
-        weights[..., -1] = 1
-    return weights
 
 
 def _taper(shape: tuple[int, ...]) -> Array:
