@@ -12,6 +12,7 @@ import torch
 
 from bioreco.data.particles.broken import without_broken
 from bioreco.data.particles.contrast import settled
+from bioreco.data.particles.finding import file_of, under
 from bioreco.data.particles.noise import Empty, Noise
 from bioreco.data.particles.optics import Given
 from bioreco.data.particles.pool import Pool, read_pool
@@ -19,7 +20,7 @@ from bioreco.data.particles.preparation import Preparation
 from bioreco.data.particles.relion import read_particles
 from bioreco.data.particles.samples import ParticleSamples
 from bioreco.data.particles.simulated import Microscope, Wanted, simulate
-from bioreco.data.particles.sources import matter_of
+from bioreco.data.particles.sources import matter_of, truth_of
 from bioreco.data.particles.values import Source, Volume
 from bioreco.errors import UserError
 from bioreco.operators.ctf import aliasing
@@ -72,6 +73,12 @@ class CryoEMData:
         The volume that they show, on the grid of the images, or None.
     box, pixel_size
         Pixels along y and x that methods see, and their size in Angstrom.
+    preparation
+        How images are normalised.
+    pool
+        Patches of background, those of `background` or simulated ones, or None.
+    background
+        The simulated patches, which `write_particles` can write, or None.
 
     Raises
     ------
@@ -104,7 +111,6 @@ class CryoEMData:
             raise UserError(f"data.ctf={ctf}: auto, none, or [U,V,ANGLE] in Angstrom and degrees")
         self.truth: Volume | None = None
         self.background: Source | None = None
-        self.pool: Pool | None = None
         if paths or root:
             if snr is not None:
                 raise UserError(f"data.snr={snr:g} is of simulated particles, not of files")
@@ -115,15 +121,14 @@ class CryoEMData:
                 seen.amplitude_contrast,
                 ctf,
             )
-            self._read(_file(paths, root), root, given, particles)
+            self._read(file_of(paths, root), root, given, particles)
             self._prepare(box, contrast)
             if volume is not None:
-                _, self.truth, _ = matter_of(
-                    _under(volume, root),
+                self.truth = truth_of(
+                    under(volume, root),
                     box=self.box,
                     pixel=self.pixel_size,
                     resolution=seen.resolution,
-                    seed=seed,
                 )
         else:
             wanted = Wanted(
@@ -136,11 +141,7 @@ class CryoEMData:
             if contrast not in ("auto", "white"):
                 raise UserError(f"data.contrast={contrast}: simulated particles are white")
             self._prepare(None, "white")
-        if background is not None:
-            path = Path(_under(background, root)).expanduser()
-            self.pool = read_pool(path, self.particles, self.preparation, root=root)
-        elif self.background is not None:
-            self.pool = Pool(self.background, self.preparation)
+        self.pool = self._pool(background, root)
 
     def _read(self, path: Path, root: str | None, given: Given, count: int | None) -> None:
         found = read_particles(path, root=root, given=given)
@@ -204,6 +205,12 @@ class CryoEMData:
             log.warning("%s: %s", self.particles.name, told)
         self.preparation = replace(plain, sign=sign)
 
+    def _pool(self, background: str | None, root: str | None) -> Pool | None:
+        if background is not None:
+            path = Path(under(background, root)).expanduser()
+            return read_pool(path, self.particles, self.preparation, root=root)
+        return None if self.background is None else Pool(self.background, self.preparation)
+
     @property
     def patch(self) -> tuple[int, int]:
         """Pixels along y and x that methods see."""
@@ -227,28 +234,3 @@ def _simulated_ctf(ctf: str | list[float]) -> bool:
             f"data.ctf={ctf} is of measured images; simulated ones take data.microscope.defocus"
         )
     return ctf == "auto"
-
-
-def _under(path: str, root: str | None) -> str:
-    """Return a path from the root, if it is there, else as it is."""
-    inside = Path(root or "").expanduser() / path
-    return str(inside if inside.exists() else path)
-
-
-def _file(paths: list[str] | str | None, root: str | None) -> Path:
-    """Return the one file of particles that is meant."""
-    named = [paths] if isinstance(paths, str) else list(paths or [])
-    if len(named) > 1:
-        raise UserError(
-            f"data.paths: {len(named)} files of particles; join them into one STAR file"
-        )
-    if named:
-        return Path(_under(named[0], root)).expanduser()
-    folder = Path(root or "").expanduser()
-    if not folder.is_dir():
-        raise UserError(f"data.root={root}: there is no such folder")
-    found = sorted(folder.glob("*.star"))
-    if len(found) != 1:
-        told = ", ".join(path.name for path in found[:5]) or "none"
-        raise UserError(f"data.root={root} holds {len(found)} STAR files ({told}); say data.paths")
-    return found[0]

@@ -121,7 +121,7 @@ def _walk(rng: np.random.Generator, count: int, radius: float, step: float) -> D
     frame *= np.sign(np.linalg.det(frame))
     points = [np.zeros(3)]
     for _ in range(60 * count):
-        turned = frame @ _turn(0.5 + 0.4 * rng.standard_normal(), 0.6 + 0.2 * rng.random())
+        turned = frame @ _turn(rng.uniform(0.3, 1.1), rng.uniform(0.5, 0.9))
         new = points[-1] + step * turned[:, 0]
         far = np.linalg.norm(np.array(points[:-1]).reshape(-1, 3) - new, axis=1)
         if np.linalg.norm(new) < radius and not np.any(far < 0.9 * step):

@@ -11,6 +11,7 @@ from bioreco.errors import UserError
 
 log = logging.getLogger("bioreco")
 
+_MANY = 2**28  # pixels that take a while to read
 _MOST = 0.1  # share of broken images above which a set is refused
 
 
@@ -23,6 +24,10 @@ def without_broken(particles: ParticleSet) -> ParticleSet:
         If more than a tenth of them are broken.
 
     """
+    if len(particles) * particles.box**2 > _MANY:
+        log.info(
+            "%s: reading all %d images once, to find broken ones.", particles.name, len(particles)
+        )
     found = {}
     for k in range(len(particles)):
         wrong = _wrong(particles.read(k))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import stats
 
 from bioreco.data.particles.preparation import Preparation
 from bioreco.data.particles.values import Image, ParticleSet
@@ -20,7 +21,7 @@ from bioreco.operators.ctf import contrast_transfer
 log = logging.getLogger("bioreco")
 
 CONTRASTS = ("auto", "white", "black")
-CLEAR = 5.0  # standard errors
+CLEAR = 4.0  # standard errors
 _MOST = 1000
 _WIDTH = 0.15  # standard deviation of the ball, as a share of the box
 
@@ -34,7 +35,8 @@ class Contrast:
     sign
         1 for white particles, -1 for black ones.
     score
-        The mean correlation with a ball over its standard error.
+        The mean correlation with a ball over its standard error; for few images, whose error is
+        itself uncertain, as many standard errors of many images as are as improbable (Student's t).
     correlation
         The mean correlation itself.
     images
@@ -68,8 +70,16 @@ def contrast_of(particles: ParticleSet, preparation: Preparation) -> Contrast:
             image = preparation.apply(particles.read(number), particles.where(number))
             found[k] = _correlation(preparation.sign * image, ball)
     error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.inf
-    score = float(found.mean() / max(error, 1e-12))
+    score = _normal(float(found.mean() / max(error, 1e-12)), len(found))
     return Contrast(1 if score >= 0 else -1, score, float(found.mean()), len(found))
+
+
+def _normal(score: float, images: int) -> float:
+    """Return the standard score as improbable as Student's t of that many images."""
+    if images >= _MOST:
+        return score
+    tail = max(float(stats.t.sf(abs(score), max(images - 1, 1))), 1e-300)
+    return float(np.copysign(max(stats.norm.isf(tail), 0.0), score))
 
 
 def _balls(ctf: np.ndarray, preparation: Preparation) -> np.ndarray:

@@ -38,7 +38,7 @@ class Noise:
     def __post_init__(self) -> None:
         if self.kind not in NOISES:
             raise UserError(
-                f"data.noise={self.kind}: choose one of {', '.join(NOISES)}."
+                f"data.microscope.noise={self.kind}: choose one of {', '.join(NOISES)}."
                 + nearest(self.kind, NOISES)
             )
         object.__setattr__(self, "filter", None if self.kind == "gaussian" else _ice(self.box))

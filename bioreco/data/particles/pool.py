@@ -82,7 +82,8 @@ def read_pool(
         if "rlnImageName" not in block or not len(block):
             raise UserError(f"{path.name} names no background patches (rlnImageName).")
         images = block.column("rlnImageName")
-        source = named_stacks(path.name, images, block.lines, folders_of(path, root))
+        folders = [*(folders_of(path, root) if root else []), *folders_of(path, None)]
+        source = named_stacks(path.name, images, block.lines, folders)
         if "rlnMicrographName" in block:
             names = block.column("rlnMicrographName")
     else:

@@ -56,9 +56,21 @@ def matter_of(
         found = chain(seed, count=COUNT, radius=REACH * box * side, width=WIDTH * side)
         return found, Volume(found.volume(box, side), side, found.name), found.radius
     file = Path(path).expanduser()
-    if {".pdb", ".ent"} & {suffix.lower() for suffix in file.suffixes}:
+    if _is_molecule(file):
         return _molecule(file, box, pixel, resolution)
     return _map(file, box, pixel)
+
+
+def truth_of(path: str, *, box: int, pixel: float, resolution: float | None) -> Volume:
+    """Return the density of a map or a molecule on a grid, to score against."""
+    file = Path(path).expanduser()
+    if _is_molecule(file):
+        return _molecule(file, box, pixel, resolution)[1]
+    return on_grid(file, box=box, voxel=pixel)
+
+
+def _is_molecule(file: Path) -> bool:
+    return bool({".pdb", ".ent"} & {suffix.lower() for suffix in file.suffixes})
 
 
 def _molecule(

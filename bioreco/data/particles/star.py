@@ -39,6 +39,8 @@ class Block:
         The line of the file that each row stands on, from 1.
     loop
         Whether it is a loop.
+    special
+        Whether a row has quotes or a comment.
 
     """
 
@@ -47,6 +49,7 @@ class Block:
     rows: list[str] = field(default_factory=list, repr=False)
     lines: array[int] = field(default_factory=lambda: array("L"), repr=False)
     loop: bool = False
+    special: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,18 +58,15 @@ class Block:
         return name in self.columns
 
     def take(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """Return some of the columns, in one pass over the rows."""
-        where = {name: self.columns.index(name) for name in names}
-        out: dict[str, list[str]] = {name: [] for name in names}
-        for row in self.rows:
-            values = split(row)
-            for name, k in where.items():
-                out[name].append(values[k])
-        return out
+        """Return some of the columns."""
+        return {name: self.column(name) for name in names}
 
     def column(self, name: str) -> list[str]:
         """Return one column."""
-        return self.take([name])[name]
+        k = self.columns.index(name)
+        if self.special:
+            return [split(row)[k] for row in self.rows]
+        return [row.split(None, k + 1)[k] for row in self.rows]
 
 
 def read_star(path: Path) -> dict[str, Block]:
@@ -152,6 +152,7 @@ class _Reader:
         if not block.loop:
             self.values.append(quoted(values[0]))
             block.rows[:] = [" ".join(self.values)]
+            block.special = True
             block.lines[:] = array("L", [number])
 
     def _row(self, block: Block, number: int, text: str) -> None:
@@ -159,6 +160,7 @@ class _Reader:
         if found != len(block.columns):
             raise self._wrong(number, f"has {found} values for {len(block.columns)} columns")
         block.rows.append(text)
+        block.special = block.special or bool(_SPECIAL.search(text))
         block.lines.append(number)
 
     def _split(self, number: int, text: str) -> list[str]:

@@ -75,12 +75,17 @@ def numbers(block: Block, name: str, file: str) -> Doubles:
 
     """
     texts = block.column(name)
-    out = np.empty(len(texts))
-    for k, text in enumerate(texts):
-        try:
-            out[k] = float(text)
-        except ValueError:
-            out[k] = np.nan
-        if not np.isfinite(out[k]):
-            raise UserError(f"{file}, line {block.lines[k]}: {name} is '{text}', not a number.")
+    try:
+        out = np.array(texts, dtype=np.float64)
+    except ValueError:
+        out = np.array([_number(text) for text in texts])
+    for k in np.flatnonzero(~np.isfinite(out))[:1]:
+        raise UserError(f"{file}, line {block.lines[k]}: {name} is '{texts[k]}', not a number.")
     return out
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
