@@ -11,6 +11,7 @@ with one e for each sample, and the norm over all pixels of a sample.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,6 +44,9 @@ class Adversarial:
         The second is what published cryoGAN code computes: the slope may then grow with the
         square root of the number of pixels, and the estimated distance with it.
 
+    share
+        Share of the samples that the penalty is computed on: fewer are faster.
+
     Raises
     ------
     UserError
@@ -60,6 +64,7 @@ class Adversarial:
     distance: str = "wasserstein"
     penalty: float = 10.0
     norm: str = "sample"
+    share: float = 0.5
 
     def __post_init__(self) -> None:
         for key, allowed in (("distance", KINDS), ("norm", NORMS)):
@@ -71,6 +76,8 @@ class Adversarial:
                 )
         if self.penalty < 0:
             raise UserError(f"method.adversarial.penalty={self.penalty}: at least 0")
+        if not 0 < self.share <= 1:
+            raise UserError(f"method.adversarial.share={self.share}: above 0, at most 1")
 
     def critic_losses(self, critic: Critic, real: Tensor, fake: Tensor) -> Losses:
         """Return what the critic minimises.
@@ -100,7 +107,8 @@ class Adversarial:
             distance = self._gained(on_real).mean() - self._paid(on_fake).mean()
             losses |= {"critic": -distance, "distance": distance.detach()}
         if self.penalty:
-            losses |= self._penalty(critic, real, fake)
+            some = math.ceil(self.share * len(real))
+            losses |= self._penalty(critic, real[:some], fake[:some])
         return losses
 
     def generator_losses(self, critic: Critic, fake: Tensor) -> Losses:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from bioreco.errors import UserError, nearest
 from bioreco.methods import spectra
 from bioreco.methods.adversarial import Adversarial
+from bioreco.methods.coarser import coarser_batch, coarser_volume
 from bioreco.methods.density import Density, Knowledge
 from bioreco.methods.imaging import Imaging
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
@@ -65,6 +66,8 @@ class CryoGAN(Method):
     Poses are known but for a rotation of the whole and its hand: a volume and its mirror image
     have the same projections.
 
+    While the low-pass filter leaves little fine detail, all is done on fewer, larger pixels.
+
     Of the losses `distance`, `gradient`, `power_*` and `mean` are there to be logged and have no
     gradient. `power_*` is the power of simulated images over that of measured ones, as the critic
     sees them, in a band of frequencies; `mean` that of the volume in units of `Density.unit`.
@@ -80,7 +83,7 @@ class CryoGAN(Method):
         box: int,
         pixel_size: float,
         *,
-        critic_steps: int = 4,
+        critic_steps: int = 2,
         projections: int = 64,
         learn: tuple[str, ...] = SCALES,
         adversarial: Adversarial | None = None,
@@ -119,19 +122,20 @@ class CryoGAN(Method):
         """Update the critic some times, each with its share of the batch, then the volume."""
         if not self._rings.any():
             self._start(batch)
-        see = self._eyes(float(batch["progress"]))
+        progress = float(batch["progress"])
+        size = self.view.pixels(progress, self.density.box)
+        batch, see = coarser_batch(batch, size), self._eyes(progress, size)
         with torch.no_grad():
-            volume = self.density()
+            volume = coarser_volume(self.density(), size)
         for part in self._parts(batch):
             with torch.no_grad():
                 fake = self._simulate(volume, part)
-            losses = self.adversarial.critic_losses(
-                self.critic, see(part["y"], part), see(fake, part)
-            )
+            real, fake = see(part["y"], part), see(fake, part)
+            losses = self.adversarial.critic_losses(self.critic, real, fake)
             self._check_slope(losses)
             yield "critic", losses
         more = _drawn(batch, self.projections)
-        fake = see(self._simulate(self.density(), more), more)
+        fake = see(self._simulate(coarser_volume(self.density(), size), more), more)
         losses = self.adversarial.generator_losses(self.critic, fake)
         yield "volume", losses | self._told(see(batch["y"], batch), fake.detach())
         self.density.restrain()
@@ -147,7 +151,7 @@ class CryoGAN(Method):
         """Return the distance that the critic sees between particles and as many projections."""
         if not self._rings.any():
             return {}
-        see = self._eyes(1.0)
+        see = self._eyes(1.0, self.density.box)
         fake = see(self._simulate(self.density(), batch), batch)
         return {"distance": self.critic(see(batch["y"], batch)).mean() - self.critic(fake).mean()}
 
@@ -191,9 +195,9 @@ class CryoGAN(Method):
         learnt = torch.tensor([_RATE * (name in self.learn) for name in SCALES])
         return torch.exp(learnt.to(self.scales) * self.scales)
 
-    def _eyes(self, progress: float) -> Callable[[Tensor, Batch], Tensor]:
-        """Return what turns images (b, 1, y, x) of a batch into what the critic sees."""
-        transfer = self.view.transfer(progress, self._rings[0], self.density.box)
+    def _eyes(self, progress: float, size: int) -> Callable[[Tensor, Batch], Tensor]:
+        """Return what turns images (b, 1, size, size) of a batch into what the critic sees."""
+        transfer = self.view.transfer(progress, self._rings[0], size, self.density.box)
         return lambda images, batch: spectra.apply(
             self.view.corrected(images, batch["ctf"]), transfer
         )
@@ -213,11 +217,12 @@ class CryoGAN(Method):
         """Return what is logged of the simulated images: power by band, and the volume's mean."""
         with torch.no_grad():
             size = real.shape[-1]
-            k = spectra.frequency(size, real)
+            k = spectra.frequency(size, real) * size / self.density.box
             measured, made = spectra.power(real), spectra.power(fake)
             ratios = {
                 f"power_{name}": made[band].mean() / measured[band].mean().clamp(min=1e-12)
                 for name, (low, high) in _BANDS.items()
+                if low < size / self.density.box
                 for band in ((k > low) & (k <= high),)
             }
             return ratios | {"mean": self.density.values.abs().mean()}

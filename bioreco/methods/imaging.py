@@ -80,4 +80,6 @@ class Imaging:
         white = torch.randn_like(like)
         if self.noise == "gaussian":
             return white
-        return spectra.apply(white, spectra.on_plane(rings, like.shape[-1]).sqrt())
+        return spectra.apply(
+            white, spectra.on_plane(rings[: like.shape[-1] // 2 + 1], like.shape[-1]).sqrt()
+        )

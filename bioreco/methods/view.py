@@ -6,6 +6,7 @@ starts with coarse images, and frequencies can be brought closer in strength.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,8 @@ from bioreco.errors import UserError, nearest
 from bioreco.methods import spectra
 from bioreco.operators.ctf import contrast_transfer
 
+_ROOM = 1.6  # Nyquist over the cut-off: a Gaussian filter passes a sixth of the power there
+_LEAST = 16  # pixels
 CORRECTIONS = ("none", "flip", "multiply")
 
 
@@ -70,7 +73,18 @@ class View:
         transfer = contrast_transfer(ctf, images.shape[-1])[:, None]
         return spectra.apply(images, transfer.sign() if self.ctf == "flip" else transfer)
 
-    def transfer(self, progress: float, rings: Tensor, size: int) -> Tensor:
+    def cut(self, progress: float) -> float:
+        """Return the cut-off at some share of the training, as a fraction of Nyquist."""
+        low, high = self.lowpass
+        return high if progress >= self.anneal else low + (high - low) * progress / self.anneal
+
+    def pixels(self, progress: float, size: int) -> int:
+        """Return how many of `size` pixels are enough for what the filter passes."""
+        cut = self.cut(progress)
+        enough = 4 * math.ceil(_ROOM * cut * size / 4)
+        return size if cut >= 1 else min(size, max(enough, _LEAST))
+
+    def transfer(self, progress: float, rings: Tensor, size: int, full: int) -> Tensor:
         """Return the filter on corrected images (y, x // 2 + 1), at some share of the training.
 
         Parameters
@@ -78,9 +92,9 @@ class View:
         progress
             0 to 1.
         rings
-            Power of the corrected particles at each whole frequency (size // 2 + 1,).
-        size
-            Pixels along y and x.
+            Power of the corrected particles at each whole frequency (full // 2 + 1,).
+        size, full
+            Pixels along y and x that are worked on, and that the particles have.
 
         Returns
         -------
@@ -88,9 +102,8 @@ class View:
             Particles have a mean square of 1 behind it.
 
         """
-        low, high = self.lowpass
-        cut = high if progress >= self.anneal else low + (high - low) * progress / self.anneal
-        power = spectra.on_plane(rings, size).clamp(min=1e-12)
+        cut = self.cut(progress) * full / size
+        power = spectra.on_plane(rings[: size // 2 + 1], size).clamp(min=1e-12)
         found = spectra.low_pass(size, cut, rings) * power ** (-0.5 * self.whiten)
         weight = torch.full_like(power, 2.0)  # frequencies of the half plane that stand for two
         weight[:, 0] = 1.0

@@ -176,7 +176,6 @@ def test_without_a_penalty_there_is_no_second_gradient():
 
 
 def test_the_penalty_draws_one_share_for_each_sample():
-    """A critic that only sees differences of pixels within a sample has the same slope anywhere."""
     real, fake, _ = images(64)
     seen: list[Tensor] = []
 
@@ -184,16 +183,30 @@ def test_the_penalty_draws_one_share_for_each_sample():
         seen.append(u.detach())
         return u.flatten(1).sum(1, keepdim=True)
 
-    Adversarial().critic_losses(critic, real, fake)
+    Adversarial(share=1.0).critic_losses(critic, real, fake)
     share = ((seen[1] - fake) / (real - fake)).flatten(1)
     spread = share.max(1).values - share.min(1).values
     assert float(spread.median()) < 1e-3
     assert float(share.median(1).values.std()) > 0.2
 
 
+def test_the_penalty_may_be_computed_on_some_of_the_samples():
+    seen: list[int] = []
+
+    def critic(u: Tensor) -> Tensor:
+        seen.append(len(u))
+        return u.flatten(1).sum(1, keepdim=True)
+
+    real, fake, _ = images(10)
+    found = Adversarial(share=0.25).critic_losses(critic, real, fake)
+    assert seen == [20, 3]
+    assert float(found["gradient"]) == pytest.approx(8)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"share": 0.0}, "above 0, at most 1"),
         ({"distance": "wassertsein"}, "Did you mean 'wasserstein'"),
         ({"norm": "samples"}, "Did you mean 'sample'"),
         ({"penalty": -1.0}, "at least 0"),

@@ -12,6 +12,7 @@ from torch import Tensor
 from bioreco.errors import UserError
 from bioreco.methods import spectra
 from bioreco.methods.adversarial import Adversarial
+from bioreco.methods.coarser import coarser, coarser_batch, coarser_volume
 from bioreco.methods.cryogan import CryoGAN
 from bioreco.methods.density import Density, Knowledge
 from bioreco.methods.imaging import Imaging
@@ -180,14 +181,15 @@ def test_a_view_makes_particles_as_strong_as_one():
     rings = spectra.by_radius(spectra.power(images), 24)
     for whiten in (0.0, 0.5, 1.0):
         view = View(whiten=whiten, lowpass=(0.3, 0.6))
-        seen = spectra.apply(images, view.transfer(0.2, rings, 24))
+        seen = spectra.apply(images, view.transfer(0.2, rings, 24, 24))
         assert float(seen.square().mean()) == pytest.approx(1, rel=0.03)
 
 
 def test_a_white_view_makes_frequencies_equally_strong():
     rings = torch.linspace(9, 1, 13)
     passed = [
-        View(whiten=w, lowpass=(1.0, 1.0)).transfer(1.0, rings, 24)[:12, 0].square() * rings[:12]
+        View(whiten=w, lowpass=(1.0, 1.0)).transfer(1.0, rings, 24, 24)[:12, 0].square()
+        * rings[:12]
         for w in (0.0, 1.0)
     ]
     np.testing.assert_allclose(passed[1] / passed[1][0], np.ones(12), rtol=1e-4)
@@ -198,7 +200,7 @@ def test_the_cut_off_grows_with_training():
     rings = torch.ones(13)
     view = View(lowpass=(0.25, 1.0), anneal=0.5, whiten=0.0)
     share = [
-        (lambda t: float(t[8, 0] / t[0, 0]) ** 2)(view.transfer(p, rings, 24))
+        (lambda t: float(t[8, 0] / t[0, 0]) ** 2)(view.transfer(p, rings, 24, 24))
         for p in (0.0, 0.25, 0.49, 0.5, 1.0)
     ]
     assert share == sorted(share)
@@ -216,6 +218,41 @@ def test_the_view_corrects_the_ctf():
     for kind, wanted in (("none", transfer), ("flip", transfer.abs()), ("multiply", transfer**2)):
         found = View(ctf=kind).corrected(images, ctf)
         torch.testing.assert_close(found, spectra.apply(clean, wanted), atol=1e-4, rtol=1e-4)
+
+
+def test_images_have_as_few_pixels_as_the_filter_allows():
+    view = View(lowpass=(0.25, 1.0), anneal=0.5)
+    assert [view.pixels(p, 48) for p in (0.0, 0.2, 0.3, 0.5, 1.0)] == [20, 44, 48, 48, 48]
+    assert view.pixels(0.0, 16) == 16
+    assert View(lowpass=(1.0, 1.0)).pixels(0.0, 48) == 48
+
+
+@pytest.mark.parametrize("n", [24, 25])
+def test_a_coarser_grid_keeps_coarse_detail_and_the_variance_of_noise(n):
+    torch.manual_seed(0)
+    assert float(coarser(torch.randn(200, 1, n, n), 16).var()) == pytest.approx(0.88, abs=0.02)
+    along = torch.arange(n) - n // 2
+    fewer = (torch.arange(16) - 8) * n / 16
+    wide = torch.exp(-((along / 4) ** 2) / 2)
+    narrow = torch.exp(-((fewer / 4) ** 2) / 2)
+    found = coarser(wide[:, None] * wide, 16) * 16 / n
+    torch.testing.assert_close(found, narrow[:, None] * narrow, atol=4e-3, rtol=1e-3)
+
+
+def test_projections_of_a_coarser_volume_are_the_coarser_projections():
+    torch.manual_seed(0)
+    n = 24
+    along = (torch.arange(n) - n // 2) ** 2
+    ball = torch.exp(-(along[:, None, None] + along[:, None] + along) / 30)
+    volume = torch.stack([ball.roll(k, 2) for k in (-3, 0, 4)]).sum(0)
+    poses, shifts = random_rotations(5), 10 * torch.rand(5, 2)
+    batch = {"y": torch.zeros(5, 1, n, n), "ctf": optics(5)}
+    fine = CryoEM().simulate(volume, poses, batch["ctf"], shifts)
+    small = coarser_batch(batch, 16)
+    found = CryoEM().simulate(coarser_volume(volume, 16), poses, small["ctf"], shifts)
+    wanted = coarser(fine, 16)
+    assert float((found - wanted).norm() / wanted.norm()) < 0.03
+    assert coarser_batch(batch, 24) is batch
 
 
 # The method
