@@ -58,10 +58,8 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
     """Build the method of a configuration, with the parts it asks for, and its optimisers.
 
     A part is asked for by the name of a constructor argument: `network`, `forward_model`,
-    if "denoiser" in wanted:
-        parts["denoiser"] = _prior(node.get("prior"), trusted)
-    given = {"dims": shape.dims, "box": shape.box, "pixel_size": shape.pixel_size}
-    parts |= {name: value for name, value in given.items() if name in wanted}
+    `noise_model`, `denoiser` (the run that `prior` names); `dims` is the number of spatial axes,
+    `box` and `pixel_size` are those of a volume.
     """
     trusted = tuple(config.get("trust") or ())
     torch.manual_seed(fold(int(config.seed), 0))
@@ -81,15 +79,10 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
         parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
     if "noise_model" in wanted:
         parts["noise_model"] = build(config.noise, "noise", trusted=trusted)
-<<<<<<< HEAD
-    given = {"dims": shape.dims, "box": shape.box, "pixel_size": shape.pixel_size}
-    parts |= {name: value for name, value in given.items() if name in wanted}
-=======
     if "denoiser" in wanted:
         parts["denoiser"] = _prior(node.get("prior"), trusted)
-    if "dims" in wanted:
-        parts["dims"] = shape.dims
->>>>>>> flow
+    given = {"dims": shape.dims, "box": shape.box, "pixel_size": shape.pixel_size}
+    parts |= {name: value for name, value in given.items() if name in wanted}
     method: Method = build(node, "method", trusted=trusted, **parts)
     factories = {
         str(player): build(part, f"method.optim.{player}", trusted=trusted)
