@@ -73,3 +73,16 @@ def test_aspire_projects_with_the_transposed_pose(size):
     images = size * Volume(values).project(POSES.mT.numpy()).asnumpy()  # ours sum, theirs average
     assert error(torch.from_numpy(images), expected) < 0.05
     assert error(Project(POSES, size)(torch.from_numpy(values))[:, 0], expected) < 0.002
+
+
+def test_aspire_has_the_opposite_sign():
+    pytest.importorskip("aspire")
+    from aspire.operators import CTFFilter
+
+    u, v, angle, voltage, cs, w, _, _, pixel = ROW
+    oracle = CTFFilter(voltage=voltage, defocus_u=u, defocus_v=v, defocus_ang=angle, Cs=cs, alpha=w)
+    theirs = torch.as_tensor(oracle.evaluate_grid(SIZE, pixel_size=pixel))
+    theirs = torch.fft.ifftshift(theirs)[:, : SIZE // 2]
+    flat = torch.tensor([[*ROW[:6], 0.0, *ROW[7:]]])  # it knows no phase shift
+    ours = contrast_transfer(flat, SIZE)[0, :, : SIZE // 2]
+    assert float((theirs + ours)[1 : SIZE // 2].abs().max()) < 5e-3
