@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
+from bioreco.cli.scanning.leaking import leaked
 from bioreco.data.kspace.series import Series
 from bioreco.data.scans import Scans
 from bioreco.engine.runtime import Runtime
@@ -30,11 +31,14 @@ class Found:
         The magnitude of each scan; the phase is beside it.
     seconds
         What they took.
+    scores
+        What was measured of the method itself.
 
     """
 
     paths: Sequence[Path]
     seconds: float
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 def apply(method: Method, data: Scans, runtime: Runtime, folder: Path) -> Found:
@@ -52,7 +56,7 @@ def apply(method: Method, data: Scans, runtime: Runtime, folder: Path) -> Found:
                 for frame, volume in volumes(method, problems, number, runtime, bar.update):
                     series.write(frame, volume)
             log.info("Wrote %s", path)
-    return Found(paths, time.monotonic() - began)
+    return Found(paths, time.monotonic() - began, leaked(method, data, runtime))
 
 
 def target(folder: Path, name: str) -> Path:

@@ -13,8 +13,9 @@ from bioreco.data.acquisition import Acquisition
 from bioreco.engine.galleries import Row
 from bioreco.metrics import functional
 from bioreco.metrics.functional import COHERENT, CONVENTIONS, Task
+from bioreco.metrics.smoothed import equally_smooth
 
-__all__ = ["CONVENTIONS", "rows", "scores"]
+__all__ = ["CONVENTIONS", "control", "rows", "scores"]
 
 Series = NDArray[np.float32]
 
@@ -32,6 +33,29 @@ def scores(scan: Acquisition, path: Path) -> dict[str, float]:
         mask=brain(scan, series),
         truth=truth(scan),
         beta=scan.paradigm.beta,
+    )
+
+
+def control(scan: Acquisition, path: Path, like: Mapping[str, float]) -> dict[str, float]:
+    """Return the scores of a plain series smoothed until its noise is as smooth as another's.
+
+    Parameters
+    ----------
+    scan
+        The scan.
+    path
+        Its reconstruction by a method that doesn't smooth.
+    like
+        Scores of the other; nothing is returned without its smoothness.
+
+    """
+    if scan.paradigm is None or "smoothness_fwhm" not in like:
+        return {}
+    series = read(scan, path)
+    inside, task = brain(scan, series), _task(scan)
+    smoothed = equally_smooth(series, task.regressor, mask=inside, target=like["smoothness_fwhm"])
+    return functional.evaluate(
+        smoothed, task, mask=inside, truth=truth(scan), beta=scan.paradigm.beta
     )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from bioreco.cli import tables
 from bioreco.cli.scanning import functional, scoring
 from bioreco.cli.scanning.applying import Found
+from bioreco.cli.scanning.leaking import CONVENTIONS as LEAKING
+from bioreco.cli.scanning.leaking import noise_growth
 from bioreco.data.acquisition import Acquisition
 from bioreco.data.scans import Scans
 from bioreco.engine.galleries import Row, gallery
@@ -20,6 +22,7 @@ from bioreco.metrics.fidelity import CONVENTIONS
 log = logging.getLogger("bioreco")
 
 Scores = dict[str, float]
+PLAIN = "sense"  # the baseline that is smoothed for the control of equal smoothness
 SHOWN = 5  # columns of a picture at most, the truth left out
 
 
@@ -30,21 +33,38 @@ def show(data: Scans, columns: Mapping[str, Found], folder: Path) -> dict[str, A
     """
     every = {name: _scores(data, found) for name, found in columns.items()}
     method, *others = every
+    if PLAIN in others:
+        control = functional.control(data.acquisitions[0], columns[PLAIN].paths[0], every[method])
+        every |= {f"{PLAIN}_smoothed": control} if control else {}
+        others = [name for name in every if name != method]
     _draw(data.acquisitions[0], columns, every, folder)
+    growth = {"encoding": _grown(data)}
     if not any(every.values()):
         log.info("No scores: there is no truth.")
-        return {}
+        return growth
     keys = list(dict.fromkeys(key for one in every.values() for key in one))
     rows: list[list[tables.Cell]] = [
         [name, *[one.get(key) for key in keys]] for name, one in every.items()
     ]
     log.info("\n%s", tables.text(["", *keys], rows))
-    told = {**CONVENTIONS, **functional.CONVENTIONS}
-    return {
+    told = {**CONVENTIONS, **functional.CONVENTIONS, **LEAKING}
+    keys += list(growth["encoding"])
+    return growth | {
         "test": every[method],
         "baselines": {name: every[name] for name in others},
         "conventions": {key: told[key] for key in keys if key in told},
     }
+
+
+def _grown(data: Scans) -> dict[str, float]:
+    """Say by how much the acceleration alone raises the noise."""
+    growth = noise_growth(data)
+    if growth:
+        log.info(
+            "g-factor of these coils and lines: median %.2f, 95th percentile %.2f.",
+            *growth.values(),
+        )
+    return growth
 
 
 def _scores(data: Scans, found: Found) -> Scores:
@@ -54,7 +74,8 @@ def _scores(data: Scans, found: Found) -> Scores:
         for scan, path in zip(data.acquisitions, found.paths, strict=True)
     ]
     keys = [key for key in each[0] if all(key in one for one in each)]
-    return {key: float(np.mean([one[key] for one in each])) for key in keys}
+    mean = {key: float(np.mean([one[key] for one in each])) for key in keys}
+    return mean | dict(found.scores)
 
 
 def _draw(
