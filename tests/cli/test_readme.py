@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +20,28 @@ SHORT = {
     "infer": ["overwrite=true"],
     "resume": ["trainer.steps=4"],
 }
+
+
+class Quick(NamedTuple):
+    """What makes a kind of data small, and training on it short."""
+
+    small: list[str]
+    usual: list[str]
+
+
+UNROLLED = ["trainer.steps=2", "network.unrolls=1", "network.channels=2", "baselines=[zero_filled]"]
+KINDS = {
+    "data=fmri": Quick(
+        ["data.multiband=2", "data.groups=1", "data.frames=26", "data.size=24", "data.coils=6",
+         "data.calibration_lines=16"],
+        UNROLLED,
+    ),
+    "data=mri": Quick(["data.slices=2"], UNROLLED),
+    "data=cryoem": Quick(
+        ["data.box=16", "data.particles=64"],
+        ["trainer.steps=2", "trainer.batch_size=8", "method.projections=4", "baselines=[]"],
+    ),
+}  # fmt: skip
 MODULE = """
 from bioreco.methods.noise2void import Noise2Void
 
@@ -48,9 +71,18 @@ def arguments(line: str) -> list[str]:
     short = [word for word in SHORT.get(words[0], []) if word.partition("=")[0] not in given]
     if any(word.startswith("experiment=") for word in words):
         short += ["method=gaussian,n2v", "seed=0"]
+    for kind, quick in KINDS.items():
+        if words[0] in ("train", "simulate") and kind in words:
+            usual = [] if words[0] == "simulate" else quick.usual
+            small = [] if any(word.startswith("data.paths") for word in words) else quick.small
+            return _shorter([*words, *small]) + usual
     if words[0] == "train" and not any(word.startswith("data.paths") for word in words):
         short += ["data.size=32", "data.count=1"]
-    return [re.sub(r"trainer.steps=\d{2,}", "trainer.steps=3", word) for word in words] + short
+    return _shorter(words) + short
+
+
+def _shorter(words: list[str]) -> list[str]:
+    return [re.sub(r"trainer.steps=\d{2,}", "trainer.steps=3", word) for word in words]
 
 
 @pytest.fixture
