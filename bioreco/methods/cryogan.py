@@ -24,6 +24,8 @@ from bioreco.methods.density import Density, Knowledge
 from bioreco.methods.imaging import Imaging
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
 from bioreco.methods.view import View
+from bioreco.networks.critic import Critic
+from bioreco.networks.polar_critic import PolarCritic
 from bioreco.operators.cryoem import CryoEM
 from bioreco.operators.ctf import PARAMETERS, contrast_transfer
 
@@ -69,8 +71,8 @@ class CryoGAN(Method):
     While the low-pass filter leaves little fine detail, all is done on fewer, larger pixels.
 
     Of the losses `distance`, `gradient`, `power_*` and `mean` are there to be logged and have no
-    gradient. `power_*` is the power of simulated images over that of measured ones, as the critic
-    sees them, in a band of frequencies; `mean` that of the volume in units of `Density.unit`.
+    gradient. `power_*` is the power of simulated images over that of measured ones in a band of
+    frequencies; `mean` that of the volume in units of `Density.unit`.
 
     """
 
@@ -79,7 +81,7 @@ class CryoGAN(Method):
     def __init__(
         self,
         forward_model: CryoEM,
-        critic: nn.Module,
+        critic: Critic | PolarCritic,
         box: int,
         pixel_size: float,
         *,
@@ -135,9 +137,9 @@ class CryoGAN(Method):
             self._check_slope(losses)
             yield "critic", losses
         more = _drawn(batch, self.projections)
-        fake = see(self._simulate(coarser_volume(self.density(), size), more), more)
-        losses = self.adversarial.generator_losses(self.critic, fake)
-        yield "volume", losses | self._told(see(batch["y"], batch), fake.detach())
+        fake = self._simulate(coarser_volume(self.density(), size), more)
+        losses = self.adversarial.generator_losses(self.critic, see(fake, more))
+        yield "volume", losses | self._told(batch["y"], fake.detach())
         self.density.restrain()
 
     @torch.no_grad()
@@ -198,9 +200,14 @@ class CryoGAN(Method):
     def _eyes(self, progress: float, size: int) -> Callable[[Tensor, Batch], Tensor]:
         """Return what turns images (b, 1, size, size) of a batch into what the critic sees."""
         transfer = self.view.transfer(progress, self._rings[0], size, self.density.box)
-        return lambda images, batch: spectra.apply(
-            self.view.corrected(images, batch["ctf"]), transfer
-        )
+
+        def see(images: Tensor, batch: Batch) -> Tensor:
+            seen: Tensor = self.critic.look(
+                spectra.apply(self.view.corrected(images, batch["ctf"]), transfer)
+            )
+            return seen
+
+        return see
 
     def _parts(self, batch: Batch) -> Iterator[Batch]:
         """Share a batch between the updates of the critic."""
