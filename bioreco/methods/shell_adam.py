@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_NO_POWER = 1e-24  # of a gradient: there is no step
 _LEAST = 1e-3  # a shell is taken to have at least this share of the strongest one's amplitude
 
 
@@ -32,19 +33,16 @@ class ShellAdam(torch.optim.Optimizer):
         Change of a shell in one step, as a share of its amplitude; of others the step itself.
     betas
         Shares of the running means that are kept: of the gradient, and of its power.
-    eps
-        Power below which there is no step.
 
     """
 
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 0.05,
+        lr: float = 0.03,
         betas: tuple[float, float] = (0.5, 0.9),
-        eps: float = 1e-24,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps})
+        super().__init__(params, {"lr": lr, "betas": tuple(betas)})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -68,7 +66,7 @@ class ShellAdam(torch.optim.Optimizer):
         keep, remember = group["betas"]
         mean = state["mean"].lerp_(slope, 1 - keep) / (1 - keep ** float(state["step"]))
         seen = state["power"].lerp_(power, 1 - remember) / (1 - remember ** float(state["step"]))
-        scale = (seen + group["eps"]).rsqrt()
+        scale = (seen + _NO_POWER).rsqrt()
         if shell is None:
             parameter.sub_(group["lr"] * scale * mean)
             return
