@@ -45,7 +45,7 @@ class View:
 
     """
 
-    lowpass: tuple[float, float] = (0.25, 1.0)
+    lowpass: tuple[float, float] = (0.12, 0.6)
     anneal: float = 0.6
     whiten: float = 0.5
     ctf: str = "none"

@@ -180,7 +180,7 @@ def test_a_view_makes_particles_as_strong_as_one():
     )
     rings = spectra.by_radius(spectra.power(images), 24)
     for whiten in (0.0, 0.5, 1.0):
-        view = View(whiten=whiten, lowpass=(0.3, 0.6))
+        view = View(whiten=whiten, lowpass=(0.3, 0.6), anneal=0.6)
         seen = spectra.apply(images, view.transfer(0.2, rings, 24, 24))
         assert float(seen.square().mean()) == pytest.approx(1, rel=0.03)
 
