@@ -23,6 +23,7 @@ from bioreco.methods.coarser import coarser_batch, coarser_volume
 from bioreco.methods.density import Density, Knowledge
 from bioreco.methods.imaging import Imaging
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
+from bioreco.methods.portions import drawn, shared
 from bioreco.methods.view import View
 from bioreco.networks.critic import Critic
 from bioreco.networks.polar_critic import PolarCritic
@@ -35,7 +36,6 @@ _EXPLODED = 1e2  # times as steep as it is to be: a critic that is lost
 _LEAST_PASSED = 0.02  # of the power at a frequency: less tells nothing of the particle
 _SAME_PIXEL = 0.01
 _LEAST_BOX = 8
-_BANDS = {"low": (0.0, 0.25), "middle": (0.25, 0.5), "high": (0.5, 0.75)}  # of Nyquist
 
 
 class CryoGAN(Method):
@@ -129,17 +129,18 @@ class CryoGAN(Method):
         batch, see = coarser_batch(batch, size), self._eyes(progress, size)
         with torch.no_grad():
             volume = coarser_volume(self.density(), size)
-        for part in self._parts(batch):
+        for part in shared(batch, self.critic_steps):
             with torch.no_grad():
                 fake = self._simulate(volume, part)
             real, fake = see(part["y"], part), see(fake, part)
             losses = self.adversarial.critic_losses(self.critic, real, fake)
             self._check_slope(losses)
             yield "critic", losses
-        more = _drawn(batch, self.projections)
+        more = drawn(batch, self.projections)
         fake = self._simulate(coarser_volume(self.density(), size), more)
         losses = self.adversarial.generator_losses(self.critic, see(fake, more))
-        yield "volume", losses | self._told(batch["y"], fake.detach())
+        told = spectra.compare(batch["y"], fake, size / self.density.box)
+        yield "volume", losses | told | {"mean": self.density.values.detach().abs().mean()}
         self.density.restrain()
 
     @torch.no_grad()
@@ -209,31 +210,6 @@ class CryoGAN(Method):
 
         return see
 
-    def _parts(self, batch: Batch) -> Iterator[Batch]:
-        """Share a batch between the updates of the critic."""
-        number = len(batch["y"])
-        if number % self.critic_steps:
-            raise UserError(
-                f"trainer.batch_size={number}: a multiple of method.critic_steps="
-                f"{self.critic_steps}, which share the batch evenly"
-            )
-        for index in torch.arange(number).chunk(self.critic_steps):
-            yield _taken(batch, index)
-
-    def _told(self, real: Tensor, fake: Tensor) -> Losses:
-        """Return what is logged of the simulated images: power by band, and the volume's mean."""
-        with torch.no_grad():
-            size = real.shape[-1]
-            k = spectra.frequency(size, real) * size / self.density.box
-            measured, made = spectra.power(real), spectra.power(fake)
-            ratios = {
-                f"power_{name}": made[band].mean() / measured[band].mean().clamp(min=1e-12)
-                for name, (low, high) in _BANDS.items()
-                if low < size / self.density.box
-                for band in ((k > low) & (k <= high),)
-            }
-            return ratios | {"mean": self.density.values.abs().mean()}
-
     def _check_slope(self, losses: Losses) -> None:
         """Stop where the critic runs away, before it takes the volume with it."""
         slope = float(losses.get("gradient", losses["critic"]).detach())
@@ -258,19 +234,6 @@ class CryoGAN(Method):
                 f" Angstrom, but a volume with voxels of {self.pixel_size:g}: resample them to"
                 " one size"
             )
-
-
-def _taken(batch: Batch, index: Tensor) -> Batch:
-    """Return some of the samples of a batch."""
-    return {
-        key: value[index.to(value.device)] if value.dim() else value for key, value in batch.items()
-    }
-
-
-def _drawn(batch: Batch, number: int) -> Batch:
-    """Return as many samples of a batch, each about equally often."""
-    order = torch.randperm(len(batch["y"]))
-    return _taken(batch, order.repeat(-(-number // len(order)))[:number])
 
 
 def _check(box: int, critic_steps: int, projections: int, learn: tuple[str, ...]) -> None:
