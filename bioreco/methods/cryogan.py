@@ -177,7 +177,7 @@ class CryoGAN(Method):
             passed = spectra.by_radius(contrast_transfer(ctf, size).square().mean(0), size)
         clean = (measured - noise).clamp(min=0) / passed.clamp(min=_LEAST_PASSED)
         self.density.start(clean, self.view.lowpass[0])
-        seen = spectra.power(self.view.corrected(y, ctf))
+        seen = spectra.power(self.view.corrected(y, ctf, self.imaging.shifts))
         self._rings.copy_(torch.stack([spectra.by_radius(seen, size), noise]))
 
     def _simulate(self, volume: Tensor, batch: Batch) -> Tensor:
@@ -203,9 +203,8 @@ class CryoGAN(Method):
         transfer = self.view.transfer(progress, self._rings[0], size, self.density.box)
 
         def see(images: Tensor, batch: Batch) -> Tensor:
-            seen: Tensor = self.critic.look(
-                spectra.apply(self.view.corrected(images, batch["ctf"]), transfer)
-            )
+            corrected = self.view.corrected(images, batch["ctf"], self.imaging.shifts)
+            seen: Tensor = self.critic.look(spectra.apply(corrected, transfer))
             return seen
 
         return see

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bioreco.errors import UserError, nearest
 from bioreco.methods import spectra
+from bioreco.methods.centring import centred
 from bioreco.operators.ctf import contrast_transfer
 
 _ROOM = 1.6  # Nyquist over the cut-off: a Gaussian filter passes a sixth of the power there
@@ -37,6 +38,8 @@ class View:
     ctf
         "flip" gives all frequencies the sign that they have in the particle, "multiply" also
         weakens those that the microscope hardly passes; "none" leaves images as they are.
+    centre
+        Whether particles are brought to the centre, as well as a round blob tells where they lie.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class View:
     anneal: float = 0.6
     whiten: float = 0.5
     ctf: str = "none"
+    centre: bool = True
 
     def __post_init__(self) -> None:
         low, high = self.lowpass
@@ -66,8 +70,13 @@ class View:
                 + nearest(self.ctf, CORRECTIONS)
             )
 
-    def corrected(self, images: Tensor, ctf: Tensor) -> Tensor:
-        """Return images (b, 1, y, x) with their CTFs (b, 9) corrected for."""
+    def corrected(self, images: Tensor, ctf: Tensor, reach: float) -> Tensor:
+        """Return images (b, 1, y, x) centred, and with their CTFs (b, 9) corrected for.
+
+        Particles lie off the centre along x and y by at most `reach`, in Angstrom.
+        """
+        if self.centre and reach:
+            images = centred(images, ctf, reach)
         if self.ctf == "none":
             return images
         transfer = contrast_transfer(ctf, images.shape[-1])[:, None]

@@ -216,7 +216,7 @@ def test_the_view_corrects_the_ctf():
     clean = torch.randn(2, 1, 24, 24)
     images = spectra.apply(clean, transfer)
     for kind, wanted in (("none", transfer), ("flip", transfer.abs()), ("multiply", transfer**2)):
-        found = View(ctf=kind).corrected(images, ctf)
+        found = View(ctf=kind).corrected(images, ctf, 0.0)
         torch.testing.assert_close(found, spectra.apply(clean, wanted), atol=1e-4, rtol=1e-4)
 
 
