@@ -87,7 +87,7 @@ class CryoGAN(Method):
         *,
         critic_steps: int = 2,
         projections: int = 64,
-        learn: tuple[str, ...] = SCALES,
+        learn: tuple[str, ...] = ("signal",),
         adversarial: Adversarial | None = None,
         known: Knowledge | None = None,
         imaging: Imaging | None = None,
@@ -177,7 +177,8 @@ class CryoGAN(Method):
             passed = spectra.by_radius(contrast_transfer(ctf, size).square().mean(0), size)
         clean = (measured - noise).clamp(min=0) / passed.clamp(min=_LEAST_PASSED)
         self.density.start(clean, self.view.lowpass[0])
-        seen = spectra.power(self.view.corrected(y, ctf, self.imaging.shifts))
+        seen = self.view.corrected(y, ctf, self.imaging.shifts)
+        seen = spectra.power(seen - seen.mean(0))  # what differs between particles
         self._rings.copy_(torch.stack([spectra.by_radius(seen, size), noise]))
 
     def _simulate(self, volume: Tensor, batch: Batch) -> Tensor:
@@ -204,7 +205,7 @@ class CryoGAN(Method):
 
         def see(images: Tensor, batch: Batch) -> Tensor:
             corrected = self.view.corrected(images, batch["ctf"], self.imaging.shifts)
-            seen: Tensor = self.critic.look(spectra.apply(corrected, transfer))
+            seen: Tensor = self.critic.look(self.view.seen(corrected, transfer))
             return seen
 
         return see
