@@ -192,7 +192,7 @@ class CryoGAN(Method):
         drawn = self.imaging.draw_noise(batch, self._rings[1], clean)
         signal, noise = self._scaled()
         images: Tensor = signal * clean + noise * drawn
-        return images
+        return images * self.imaging.draw_gain(images, self.density.box)
 
     def _scaled(self) -> Tensor:
         """Return exp(s_1) and exp(s_2)."""
@@ -205,7 +205,7 @@ class CryoGAN(Method):
 
         def see(images: Tensor, batch: Batch) -> Tensor:
             corrected = self.view.corrected(images, batch["ctf"], self.imaging.shifts)
-            seen: Tensor = self.critic.look(self.view.seen(corrected, transfer))
+            seen: Tensor = self.critic.look(spectra.apply(corrected, transfer))
             return seen
 
         return see

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from bioreco.errors import UserError, nearest
@@ -107,21 +108,15 @@ class View:
         Returns
         -------
         Tensor
-            The mean isn't passed.
+            Particles differ by a mean square of 1 behind it. The mean of an image isn't passed,
+            since that of its background is known but roughly.
 
         """
         cut = self.cut(progress) * full / size
         power = spectra.on_plane(rings[: size // 2 + 1], size).clamp(min=1e-12)
         found = spectra.low_pass(size, cut, rings) * power ** (-0.5 * self.whiten)
         found[0, 0] = 0.0
-        return found
-
-    def seen(self, images: Tensor, transfer: Tensor) -> Tensor:
-        """Return filtered images (b, 1, y, x), each with a mean of 0 and a mean square of 1.
-
-        Particles are normalised by their backgrounds, which are known but roughly, so that neither
-        their mean nor their scale is that of the simulation.
-        """
-        filtered = spectra.apply(images, transfer)
-        strength = filtered.square().mean((1, 2, 3), keepdim=True).sqrt()
-        return filtered / strength.clamp(min=1e-12)
+        weight = torch.full_like(power, 2.0)  # frequencies of the half plane that stand for two
+        weight[:, 0] = 1.0
+        weight[:, size // 2 if size % 2 == 0 else 0] = 1.0
+        return found / ((weight * power * found**2).sum() / size**2).sqrt()
