@@ -176,7 +176,7 @@ class CryoGAN(Method):
         if self.forward_model.ctf:
             passed = spectra.by_radius(contrast_transfer(ctf, size).square().mean(0), size)
         clean = (measured - noise).clamp(min=0) / passed.clamp(min=_LEAST_PASSED)
-        self.density.start(clean, self.view.lowpass[0])
+        self.density.start(clean, 0.5 * self.view.lowpass[1])
         seen = self.view.corrected(y, ctf, self.imaging.shifts)
         seen = spectra.power(seen - seen.mean(0))  # what differs between particles
         self._rings.copy_(torch.stack([spectra.by_radius(seen, size), noise]))

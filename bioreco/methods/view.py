@@ -73,8 +73,11 @@ class View:
     def corrected(self, images: Tensor, ctf: Tensor, reach: float) -> Tensor:
         """Return images (b, 1, y, x) centred, and with their CTFs (b, 9) corrected for.
 
-        Particles lie off the centre along x and y by at most `reach`, in Angstrom.
+        Particles lie off the centre along x and y by at most `reach`, in Angstrom. All are taken
+        from the mean of their corners, which is known but roughly: that of particles was before.
         """
+        corners = _corners(images.shape[-1]).to(images.device)
+        images = images - images[..., corners].mean(-1)[..., None, None]
         if self.centre and reach:
             images = centred(images, ctf, reach)
         if self.ctf == "none":
@@ -108,15 +111,19 @@ class View:
         Returns
         -------
         Tensor
-            Particles differ by a mean square of 1 behind it. The mean of an image isn't passed,
-            since that of its background is known but roughly.
+            Particles differ by a mean square of 1 behind it.
 
         """
         cut = self.cut(progress) * full / size
         power = spectra.on_plane(rings[: size // 2 + 1], size).clamp(min=1e-12)
         found = spectra.low_pass(size, cut, rings) * power ** (-0.5 * self.whiten)
-        found[0, 0] = 0.0
         weight = torch.full_like(power, 2.0)  # frequencies of the half plane that stand for two
         weight[:, 0] = 1.0
         weight[:, size // 2 if size % 2 == 0 else 0] = 1.0
         return found / ((weight * power * found**2).sum() / size**2).sqrt()
+
+
+def _corners(size: int) -> Tensor:
+    """Return which pixels lie outside the circle in a square image (y, x)."""
+    at = torch.arange(size) - size // 2
+    return at[:, None] ** 2 + at**2 > (size / 2) ** 2
