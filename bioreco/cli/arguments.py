@@ -39,6 +39,7 @@ PATH_KEYS = {
     "dark",
     "noise.path",
     "checkpoint",
+    "output",
     "output.path",
     "data.root",
     "hydra.run.dir",

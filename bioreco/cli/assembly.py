@@ -21,6 +21,7 @@ from bioreco.engine.runtime import Runtime, fold
 from bioreco.engine.training import Factory
 from bioreco.errors import UserError
 from bioreco.methods.method import Method
+from bioreco.methods.prior import TrainedPrior
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Shape:
         Whether it sees all channels at once.
     augment
         How training patches were turned.
+    box, pixel_size
+        Of a volume that is learnt, in pixels and Angstrom; 0 where none is.
 
     """
 
@@ -42,6 +45,8 @@ class Shape:
     dims: int
     joint: bool
     augment: str
+    box: int = 0
+    pixel_size: float = 0.0
 
     @classmethod
     def of(cls, data: Measurements) -> Shape:
@@ -53,7 +58,8 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
     """Build the method of a configuration, with the parts it asks for, and its optimisers.
 
     A part is asked for by the name of a constructor argument: `network`, `forward_model`,
-    `noise_model`; `dims` is the number of spatial axes.
+    `noise_model`, `denoiser` (the run that `prior` names); `dims` is the number of spatial axes,
+    `box` and `pixel_size` are those of a volume.
     """
     trusted = tuple(config.get("trust") or ())
     torch.manual_seed(fold(int(config.seed), 0))
@@ -73,14 +79,29 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
         parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
     if "noise_model" in wanted:
         parts["noise_model"] = build(config.noise, "noise", trusted=trusted)
-    if "dims" in wanted:
-        parts["dims"] = shape.dims
+    if "denoiser" in wanted:
+        parts["denoiser"] = _prior(node.get("prior"), trusted)
+    given = {"dims": shape.dims, "box": shape.box, "pixel_size": shape.pixel_size}
+    parts |= {name: value for name, value in given.items() if name in wanted}
     method: Method = build(node, "method", trusted=trusted, **parts)
     factories = {
         str(player): build(part, f"method.optim.{player}", trusted=trusted)
         for player, part in optim.items()
     }
     return method, factories
+
+
+def _prior(path: str | None, trust: tuple[str, ...]) -> TrainedPrior | None:
+    """Load the trained denoiser that a method asks for as its prior."""
+    if path is None:
+        return None
+    trained = restore(keep(Path(path).expanduser()), trust=trust)
+    if trained.shape.inputs != 1 or trained.shape.dims != 2:
+        raise UserError(
+            f"method.prior={path}: a denoiser of single-channel images in the plane is needed; this"
+            f" one takes {trained.shape.inputs} channels along {trained.shape.dims} axes"
+        )
+    return TrainedPrior(trained.method)
 
 
 def check_patch(data: Measurements, method: Method) -> None:
@@ -139,10 +160,46 @@ class Trained:
         )
 
 
-def restore(path: Path, *, trust: tuple[str, ...] = ()) -> Trained:
-    """Rebuild a trained method from a run folder or a checkpoint.
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint as it was read.
 
-    Only code of bioreco and of the packages in `trust` is run, whatever the checkpoint says.
+    Attributes
+    ----------
+    path
+        Its file.
+    state
+        What is in it.
+
+    """
+
+    path: Path
+    state: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The kind of data that were learnt from; see `kinds`."""
+        return str(self.state.get("kind", "images"))
+
+    @property
+    def names(self) -> str:
+        """The method's name in words."""
+        return str(self.state["config"]["method"].get("_target_", "")).rsplit(".", 1)[-1]
+
+    def rebuild(self, trust: tuple[str, ...]) -> tuple[Method, Shape]:
+        """Return the trained method, and what it is fed.
+
+        Only code of bioreco and of the packages in `trust` is run, whatever the checkpoint says.
+        """
+        config = OmegaConf.create({**self.state["config"], "trust": list(trust)})
+        shape = Shape(**self.state["shape"])
+        method, _ = assemble(config, shape)
+        method.load_state_dict(dict(self.state["method"]) | dict(self.state.get("average", {})))
+        return method, shape
+
+
+def keep(path: Path) -> Kept:
+    """Read the checkpoint of a run folder, or of a file.
 
     Raises
     ------
@@ -160,14 +217,23 @@ def restore(path: Path, *, trust: tuple[str, ...] = ()) -> Trained:
                 f"{path} is not a run, or has not reached a checkpoint: there is no"
                 " checkpoints/best.pt in it"
             )
-    state = checkpoint.load(file)
-    if "normalisation" not in state or "shape" not in state:
+    kept = Kept(file, checkpoint.load(file))
+    if "shape" not in kept.state or (kept.kind == "images" and "normalisation" not in kept.state):
         raise UserError(f"{file} is not a checkpoint that can be applied to images")
-    config = OmegaConf.create({**state["config"], "trust": list(trust)})
-    shape = Shape(**state["shape"])
-    method, _ = assemble(config, shape)
-    weights = dict(state["method"]) | dict(state.get("average", {}))
-    method.load_state_dict(weights)
-    scale = Normalisation.from_state(state["normalisation"])
-    name = str(config.method.get("_target_", "")).rsplit(".", 1)[-1]
-    return Trained(method, scale, shape, int(state["step"]), file, name)
+    return kept
+
+
+def restore(kept: Kept, *, trust: tuple[str, ...] = ()) -> Trained:
+    """Rebuild a method that was trained on images.
+
+    Raises
+    ------
+    UserError
+        If it learnt from something else.
+
+    """
+    if kept.kind != "images":
+        raise UserError(f"{kept.path} learnt from {kept.kind}, so it can't be applied to images")
+    method, shape = kept.rebuild(trust)
+    scale = Normalisation.from_state(kept.state["normalisation"])
+    return Trained(method, scale, shape, int(kept.state["step"]), kept.path, kept.names)

@@ -39,9 +39,11 @@ def known() -> dict[str, Path]:
     return {name: path for name, path in files.items() if "optim" not in OmegaConf.load(path)}
 
 
-def wanted(config: DictConfig) -> list[str]:
-    """Return the names asked for."""
+def wanted(config: DictConfig, own: Sequence[str] = ()) -> list[str]:
+    """Return the names asked for; "auto" asks for the data's `own`."""
     given = config.get("baselines") or []
+    if given == "auto":
+        return list(own)
     return [given] if isinstance(given, str) else list(dict.fromkeys(map(str, given)))
 
 

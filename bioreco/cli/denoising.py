@@ -15,11 +15,11 @@ from bioreco.cli import baselines, inferring
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
+from bioreco.cli.imaging import Values, summary
 from bioreco.cli.learning import learn, look_at_noise, names, prepare, recorded, tell_noise
 from bioreco.cli.outputs import Beside, beside, stds, told
 from bioreco.cli.scored import Found, score, scored
 from bioreco.cli.showing import compare, opened, show
-from bioreco.cli.training import Values, summary
 from bioreco.data.formats import find_images
 from bioreco.data.frames import Frames
 from bioreco.data.matching import match

@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 
 from bioreco.build import build
 from bioreco.cli.applying import apply, targets
-from bioreco.cli.assembly import Trained, restore
+from bioreco.cli.assembly import Kept, Trained, keep, restore
 from bioreco.cli.context import Context
+from bioreco.cli.kinds import flow
 from bioreco.cli.learning import look_at_noise, recorded
 from bioreco.cli.outputs import beside, stds, told
 from bioreco.cli.showing import opened, show
@@ -35,7 +36,11 @@ def run(config: DictConfig, context: Context) -> None:
     if not config.input:
         raise UserError("which files? bioreco infer run=RUN FILE [FILE ...]")
     runtime = Runtime(str(config.device), str(config.precision))
-    _infer(config, context, runtime, Path(str(config.run)), config.axes, config.pairs)
+    kept = keep(Path(str(config.run)).expanduser())
+    if kept.kind == "images":
+        _infer(config, context, runtime, kept, config.axes, config.pairs)
+    else:
+        flow(kept.kind, "infer")(config, context, runtime, kept)
 
 
 def denoise(config: DictConfig, context: Context) -> None:
@@ -43,26 +48,27 @@ def denoise(config: DictConfig, context: Context) -> None:
     runtime = Runtime(str(config.trainer.device), str(config.trainer.precision))
     path = Path(str(config.run if config.run is not None else config.checkpoint))
     data = config.data
-    _infer(config, context, runtime, path, data.get("axes"), data.get("pairs"))
+    kept = keep(path.expanduser())
+    _infer(config, context, runtime, kept, data.get("axes"), data.get("pairs"))
 
 
 def _infer(
     config: DictConfig,
     context: Context,
     runtime: Runtime,
-    path: Path,
+    kept: Kept,
     axes: str | None,
     pairs: Any,
 ) -> None:
-    trained = restore(path.expanduser(), trust=tuple(config.trust or ()))
+    trained = restore(kept, trust=tuple(config.trust or ()))
     inference: Inference = build(config.inference, "inference")
     files = find_images(list(config.input))
     images = [_opened(file, axes, trained) for file in files]
     seen = _seen(images, files, pairs, axes, trained)
-    kept: Any = {"dtype": str(config.output.dtype), "overwrite": bool(config.overwrite)}
+    written: Any = {"dtype": str(config.output.dtype), "overwrite": bool(config.overwrite)}
     fallback = context.folder / "results"
-    results = targets(images, output=config.output.path, fallback=fallback, beside=seen, **kept)
-    extras = beside(config, trained.method, images, results, overwrite=kept["overwrite"])
+    results = targets(images, output=config.output.path, fallback=fallback, beside=seen, **written)
+    extras = beside(config, trained.method, images, results, overwrite=written["overwrite"])
     for frames in images:
         _compare_brightness(frames, trained)
     predictor = trained.predictor(runtime, inference)
@@ -84,7 +90,7 @@ def _infer(
             note=f"{trained.names} of {trained.path}, {trained.step} steps",
             extras=extras,
             seen=seen,
-            **kept,
+            **written,
         )
         values |= {"seconds": {"infer": round(seconds, 2)}}
         values |= report.machine(runtime.device, parameters)

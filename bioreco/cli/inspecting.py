@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
@@ -12,6 +13,7 @@ from bioreco.cli.context import Context
 from bioreco.cli.listing import config_dir
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.image import SPATIAL, Image
+from bioreco.data.kspace.scan import is_scan
 from bioreco.engine.glance import Array, Place, crops, places
 from bioreco.errors import UserError
 from bioreco.metrics.noise import Noise, estimate_noise
@@ -24,11 +26,14 @@ STRUCTURED = "struct_n2v"  # the method for noise that neighbours share
 
 def run(cfg: DictConfig, _context: Context) -> None:
     """Describe every file; go on after one that can't be read and refuse at the end."""
-    paths = find_images([str(path) for path in cfg.input])
+    given = [str(path) for path in cfg.input]
+    scans = [path for path in given if Path(path).is_file() and is_scan(path)]
+    others = [path for path in given if path not in scans]
+    paths = [*scans, *(find_images(others) if others else [])]
     refused = []
     for path in paths:
         try:
-            print("\n".join(describe(open_image(path, axes=cfg.axes), path)))
+            print("\n".join(_described(cfg, path, is_kspace=path in scans)))
         except UserError as error:
             if len(paths) == 1:
                 raise
@@ -37,6 +42,16 @@ def run(cfg: DictConfig, _context: Context) -> None:
         print()
     if refused:
         raise UserError(f"{len(refused)} of {len(paths)} files can't be read (told above).")
+
+
+def _described(cfg: DictConfig, path: str, *, is_kspace: bool) -> list[str]:
+    if is_kspace:
+        from bioreco.cli.scanning import inspecting
+
+        return inspecting.describe(path, check=bool(cfg.check))
+    if cfg.check:
+        raise UserError(f"{path} is an image; check=true is for k-space")
+    return describe(open_image(path, axes=cfg.axes), path)
 
 
 def describe(image: Image, path: str) -> list[str]:

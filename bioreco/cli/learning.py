@@ -206,6 +206,17 @@ def noise_floor(noise: dict[str, list[Noise]], scale: Normalisation) -> float | 
     return floor if math.isfinite(floor) else None
 
 
+def summary_of(fitted: Fitted, method: Method, runtime: Runtime) -> dict[str, Any]:
+    """Return what metrics.json says of a training."""
+    return {
+        "steps": fitted.step,
+        "seconds": {"train": round(fitted.seconds, 2)},
+        "selection": fitted.selection,
+        "validation": fitted.validation,
+        **report.machine(runtime.device, sum(p.numel() for p in method.parameters())),
+    }
+
+
 def names(config: DictConfig, context: Context) -> dict[str, Any]:
     """Return what a run is called in metrics.json."""
     chosen = {key: context.choices.get(key) for key in ("method", "data", "forward", "network")}

@@ -25,7 +25,7 @@ class Command(NamedTuple):
     text: str
     run: str  # module:function, imported when the command runs
     files: bool = False  # takes FILE arguments
-    output: bool = False  # takes -o PATH
+    output: str = ""  # the option that -o PATH sets, where it is taken
 
 
 COMMANDS = {
@@ -34,23 +34,28 @@ COMMANDS = {
         "train on the images given and write denoised copies",
         "bioreco.cli.denoising:run",
         files=True,
-        output=True,
+        output="output.path",
     ),
     "infer": Command(
         "apply a finished run to new measurements",
         "bioreco.cli.inferring:run",
         files=True,
-        output=True,
+        output="output.path",
     ),
     "resume": Command("go on with a run", ""),
     "evaluate": Command(
         "scores, with or without a reference",
         "bioreco.cli.evaluating:run",
         files=True,
-        output=True,
+        output="output.path",
     ),
     "compare": Command(
-        "one leaderboard of runs", "bioreco.cli.comparing:run", files=True, output=True
+        "one leaderboard of runs", "bioreco.cli.comparing:run", files=True, output="output.path"
+    ),
+    "simulate": Command(
+        "write a simulated data set in its field's format",
+        "bioreco.cli.simulating:run",
+        output="output",
     ),
     "inspect": Command(
         "axes, type, pixel size, noise and advice for a file",
@@ -61,7 +66,7 @@ COMMANDS = {
         "measure the noise of a camera from frames of a still target",
         "bioreco.cli.calibrating:run",
         files=True,
-        output=True,
+        output="output.path",
     ),
     "list": Command("what can be chosen, with one line each", ""),
 }
@@ -181,7 +186,7 @@ def _run(name: str, given: arguments.Arguments) -> None:
     if given.files:
         overrides.append(arguments.as_input(given.files))
     if given.output is not None:
-        overrides.append(f"output.path={arguments.quote(given.output)}")
+        overrides.append(f"{command.output}={arguments.quote(given.output)}")
     task = Task(name, command.run, running.own_code(given.config_dir))
     do = running.explain if "--help" in given.flags else running.run
     do(task, given.flags, overrides)

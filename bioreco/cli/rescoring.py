@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from bioreco.build import build
-from bioreco.cli.assembly import restore
+from bioreco.cli.assembly import keep, restore
 from bioreco.cli.learning import look_at_noise
 from bioreco.cli.runs import NOTES, Run, started_in
 from bioreco.cli.scored import score, scored
@@ -33,7 +33,7 @@ def rescore(run: Run) -> dict[str, Any]:
         raise UserError(f"{run.folder}/{NOTES} doesn't say which data it was trained on")
     config = OmegaConf.create(run.config)
     trusted = tuple(config.get("trust") or ())
-    trained = restore(run.folder.absolute(), trust=trusted)
+    trained = restore(keep(run.folder.absolute()), trust=trusted)
     with chdir(started_in(run.folder) or Path.cwd()):
         data: Measurements = build(config.data, "data", trusted=trusted, seed=int(config.seed))
         predictor = Predictor(

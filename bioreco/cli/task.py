@@ -23,7 +23,7 @@ from bioreco.errors import UserError
 
 LOG = logging.getLogger("bioreco")
 UNEXPECTED = "bioreco did not expect this"
-FOLDERLESS = {"evaluate", "compare", "inspect", "calibrate"}
+FOLDERLESS = {"evaluate", "compare", "inspect", "calibrate", "simulate"}
 
 
 @dataclass

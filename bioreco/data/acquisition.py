@@ -50,7 +50,7 @@ class Paradigm:
     Attributes
     ----------
     regressor
-        The response expected of an active voxel, one value a frame (frames,), between 0 and 1.
+        The response expected of an active voxel, one value a frame (frames,), with a peak of 1.
     frequency
         Frequency of the task in hertz.
     beta
@@ -114,3 +114,6 @@ class Acquisition:
 
     def reference(self, frame: int, group: int) -> Complex | None:
         """Return the true image (bands, y, x), or None."""
+
+    def noise(self) -> Complex | None:
+        """Return a scan without signal (coils, samples), or None."""

@@ -70,6 +70,8 @@ class Measurements:
         Size of a training patch, ([z,] y, x), which is smaller than wanted for small images.
     """
 
+    kind = "images"
+
     def __init__(
         self,
         images: Sequence[Frames],

@@ -181,11 +181,12 @@ def _turner(
     """Draw a mirroring, and where asked a quarter turn, that is applied to (c, [z,] y, x)."""
     if augment == "none":
         return np.asarray
-    mirrored = tuple(axis + 1 for axis in range(dims) if rng.random() < 0.5)
+    step = [-1 if rng.random() < 0.5 else 1 for _ in range(dims)]
+    order = (slice(None), *[slice(None, None, k) for k in step])
     transposed = augment == "turn" and rng.random() < 0.5
 
     def turn(values: NDArray[Any]) -> NDArray[Any]:
-        return np.flip(values.swapaxes(-1, -2) if transposed else values, mirrored)
+        return (values.swapaxes(-1, -2) if transposed else values)[order]
 
     return turn
 

@@ -24,14 +24,14 @@ class Average:
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module, self.decay = module, decay
+        self._current: list[Tensor] = list(module.parameters())
         self._weights = {k: p.detach().clone() for k, p in module.named_parameters()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after a step."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        current = [p.detach() for p in self.module.parameters()]
-        torch._foreach_lerp_(list(self._weights.values()), current, 1 - decay)
+        torch._foreach_lerp_(list(self._weights.values()), self._current, 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

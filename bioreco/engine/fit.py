@@ -57,7 +57,7 @@ def fit(
         Part of the validation loss that is noise and can't be predicted, if known.
     judge
         Returns the error of the method as it is, to choose the weights that are reported by;
-        None reports the last ones.
+        None reports the last ones, or with options.select=validation those of the least loss.
 
     Raises
     ------
@@ -83,9 +83,9 @@ def fit(
             training.save()
         for batch in batches:
             progress = options.progress(training.step, training.clock())
-            if progress >= 1:
+            if progress >= 1 or training.exhausted():
                 break
-            torch.manual_seed(fold(seed, 3, training.step, runtime.rank))
+            runtime.seed(fold(seed, 3, training.step, runtime.rank))
             known = {**tensors(batch, runtime.device), "progress": torch.tensor(progress)}
             training.update(known, options.rate(progress))
             done = options.progress(training.step, training.clock())

@@ -9,7 +9,7 @@ from bioreco.errors import UserError, nearest
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 SCHEDULES = ("cosine", "constant")
-SELECTIONS = ("last", "heldout")
+SELECTIONS = ("last", "validation", "heldout")
 
 CHOICES = {"precision": PRECISIONS, "schedule": SCHEDULES, "select": SELECTIONS}
 
@@ -41,8 +41,11 @@ class Options:
     workers
         Processes that prepare samples; 0 prepares them in the training process.
     select
-        Which weights are reported: the "last", or those with the least "heldout" error, looked at
-        every `validate_every` steps at the cost of reconstructing an eighth of a megapixel.
+        Which weights are reported: the "last", or those with the least error, looked at every
+        `validate_every` steps: the method's "validation" loss, or the "heldout" error of denoisers,
+        at the cost of reconstructing an eighth of a megapixel.
+    patience
+        Such looks without a new low after which training stops; None: it doesn't.
 
     """
 
@@ -59,6 +62,7 @@ class Options:
     clip: float | None = 1.0
     workers: int = 0
     select: str = "last"
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         for key in ("batch_size", "checkpoint_every", "validate_every", "log_every"):
@@ -70,6 +74,11 @@ class Options:
             )
         if self.time_limit is not None and not self.time_limit > 0:
             raise UserError(f"trainer.time_limit={self.time_limit}: seconds, above 0")
+        if self.patience is not None and (self.patience < 1 or self.select == "last"):
+            raise UserError(
+                f"trainer.patience={self.patience} trainer.select={self.select}: patience is at"
+                " least 1 and needs trainer.select=validation or heldout"
+            )
         if not 0 <= self.ema < 1:
             raise UserError(f"trainer.ema={self.ema}: at least 0, below 1")
         if self.clip is not None and not self.clip > 0:

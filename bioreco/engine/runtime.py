@@ -57,14 +57,23 @@ class Runtime:
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
 
+    def seed(self, seed: int) -> None:
+        """Seed torch's own random numbers: those of the CPU, and of a GPU that is used."""
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed_all(seed)
+
     def place(self, module: nn.Module) -> None:
-        """Put a module on the device, its convolutions with channels last, which run fastest."""
+        """Put a module on the device, its convolutions with channels last, which run fastest.
+
+        Weights with one channel too: a first layer whose weights don't say so hands its output on
+        channels first, to be copied by the next layer.
+        """
         module.to(self.device)
         formats = {4: torch.channels_last, 5: torch.channels_last_3d}
         for parameter in module.parameters():
             if parameter.dim() in formats:
-                layout = formats[parameter.dim()]
-                parameter.data = parameter.data.contiguous(memory_format=layout)
+                parameter.data = parameter.data.to(memory_format=formats[parameter.dim()])
 
     def words(self) -> str:
         """Say where this runs: the device, and the threads of a CPU."""

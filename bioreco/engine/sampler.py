@@ -19,6 +19,9 @@ from bioreco.errors import UserError
 
 Sample = Mapping[str, Any]
 
+AHEAD = 8  # batches that are prepared together,
+ENOUGH = 2**22  # unless fewer have as many bytes
+
 
 class Samples(Protocol):
     """What is learnt from. A draw is (index, seed); random samples depend on the seed alone."""
@@ -90,7 +93,7 @@ def loader(
         world=runtime.world,
     )
     if not workers:
-        return (collate([samples[draw] for draw in batch_of]) for batch_of in draws)
+        return _together(collate([samples[draw] for draw in batch_of]) for batch_of in draws)
     return DataLoader(
         samples,  # type: ignore[arg-type]
         batch_sampler=draws,
@@ -98,6 +101,22 @@ def loader(
         collate_fn=collate,
         persistent_workers=False,
     )
+
+
+def _together(batches: Iterable[dict[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+    """Prepare several small batches at a time.
+
+    After a step of the network the code that cuts patches has left the processor's caches, and the
+    first patch takes as long as the next ten.
+    """
+    ready: list[dict[str, Tensor]] = []
+    for batch in batches:
+        ready.append(batch)
+        size = sum(values.nbytes for values in batch.values())
+        if len(ready) >= min(AHEAD, ENOUGH / size):
+            yield from ready
+            ready = []
+    yield from ready
 
 
 def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:

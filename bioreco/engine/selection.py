@@ -18,7 +18,8 @@ class Selection:
     Parameters
     ----------
     judge
-        Returns the error of the method as it is now; the same weights give the same error.
+        Returns the error of the method as it is now; the same weights give the same error. None:
+        the validation loss is the error.
 
     Attributes
     ----------
@@ -26,22 +27,24 @@ class Selection:
         After which step the best weights were, or None if none were looked at.
     weights
         The method's state then.
+    stale
+        Looks since then.
 
     """
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge | None) -> None:
         self.judge = judge
         self.error = float("inf")
         self.step: int | None = None
-        self.looks = 0
+        self.looks = self.stale = 0
         self.weights: dict[str, Any] = {}
 
-    def look(self, method: Method, step: int) -> float:
+    def look(self, method: Method, step: int, validation: float) -> float:
         """Judge the method; keep a copy of it if it is the best so far."""
-        error = self.judge()
-        self.looks += 1
+        error = self.judge() if self.judge is not None else validation
+        self.looks, self.stale = self.looks + 1, self.stale + 1
         if error < self.error:
-            self.error, self.step = error, step
+            self.error, self.step, self.stale = error, step, 0
             self.weights = {
                 key: value.detach().clone() if isinstance(value, Tensor) else value
                 for key, value in method.state_dict().items()
@@ -54,17 +57,20 @@ class Selection:
             "error": self.error,
             "step": self.step,
             "looks": self.looks,
+            "stale": self.stale,
             "weights": self.weights,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self.error, self.step = state["error"], state["step"]
-        self.looks, self.weights = state["looks"], dict(state["weights"])
+        self.looks, self.stale = state["looks"], state.get("stale", 0)
+        self.weights = dict(state["weights"])
 
     def words(self) -> str:
         """Say what was chosen."""
+        error, of = ("held-out error", " of the noise") if self.judge else ("validation loss", "")
         return (
-            f"after step {self.step}, where the held-out error was the least of {self.looks}"
-            f" ({self.error:.4g} of the noise)"
+            f"after step {self.step}, where the {error} was the least of {self.looks}"
+            f" ({self.error:.4g}{of})"
         )

@@ -34,7 +34,7 @@ def validate(
     method, samples, runtime
         What is validated, on what, where.
     log, step
-        Where the picture goes: the first batch and its reconstruction.
+        Where the picture goes: what the first batch looks like and its reconstruction.
     floor
         The part of the loss that is noise; `val/excess` is the loss without it.
 
@@ -47,8 +47,8 @@ def validate(
             for key, loss in method.validate(on_device).items():
                 totals.setdefault(f"val/{key}", []).append(loss)
             if number == 0:
-                mean = method.reconstruct(on_device).mean
-                log.picture("reconstruction", step, picture(_plane(on_device["y"]), _plane(mean)))
+                seen, mean = method.look(on_device), method.reconstruct(on_device).mean
+                log.picture("reconstruction", step, picture(_plane(seen), _plane(mean)))
     values = {key: float(torch.stack(losses).mean()) for key, losses in totals.items()}
     if floor is not None and "val/mse" in values:
         values |= {"val/noise_floor": floor, "val/excess": values["val/mse"] - floor}
@@ -56,7 +56,8 @@ def validate(
 
 
 def _plane(values: Tensor) -> NDArray[np.float32]:
-    """Return the first channel of the first sample; of a stack its middle slice."""
-    first = values[0, 0].float().cpu().numpy()
-    plane: NDArray[np.float32] = first[len(first) // 2] if first.ndim == 3 else first
-    return plane
+    """Return the first channel of the first sample; of a stack its middle slice, of complex |x|."""
+    first = values[0, 0].abs() if values.is_complex() else values[0, 0]
+    plane = first[len(first) // 2] if first.ndim == 3 else first
+    shown: NDArray[np.float32] = plane.float().cpu().numpy()
+    return shown

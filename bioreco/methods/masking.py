@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from functools import reduce
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -41,22 +41,39 @@ def stratified(y: Tensor, density: float, seeds: Tensor, *, joint: bool = False)
 
     """
     b, c, *size = y.shape
-    boxes = _boxes(size, density)
     layers = 1 if joint else c
-    total = math.prod(boxes)
-    u = draws.uniform(seeds, layers * total * len(size)).view(b, layers, len(size), *boxes)
-    flat = torch.zeros((b, layers, *boxes), dtype=torch.int64, device=y.device)
-    for axis, (pixels, count) in enumerate(zip(size, boxes, strict=True)):
-        edge = torch.arange(count + 1, device=y.device) * pixels // count
-        along = [-1] + [1] * (len(size) - axis - 1)
-        first, side = edge[:-1].view(along), edge.diff().view(along)
-        flat = flat * pixels + first + (u[:, :, axis] * side).long()
+    first, sides, steps = _boxes(tuple(size), density, y.device)
+    u = draws.uniform(seeds, layers * sides.numel()).view(b, layers, *sides.shape)
+    flat = first + ((u * sides).long() * steps).sum(2)
     mask = torch.zeros((b, layers, math.prod(size)), dtype=torch.bool, device=y.device)
-    mask.scatter_(2, flat.flatten(2), True)
+    mask.scatter_(2, flat, True)
     return mask.view(b, layers, *size).expand_as(y)
 
 
-def _boxes(size: list[int], density: float) -> list[int]:
+@lru_cache(maxsize=16)
+def _boxes(
+    size: tuple[int, ...], density: float, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Divide an image into boxes of one chosen pixel each.
+
+    Returns
+    -------
+    tuple of Tensor
+        The first pixel of each box (boxes,), their sides along each axis (dims, boxes), both int64;
+        and how far apart neighbours along each axis are in memory (dims, 1), in pixels.
+
+    """
+    edges = [
+        torch.arange(count + 1) * pixels // count
+        for pixels, count in zip(size, _counts(size, density), strict=True)
+    ]
+    corners = torch.stack(torch.meshgrid([e[:-1] for e in edges], indexing="ij")).flatten(1)
+    sides = torch.stack(torch.meshgrid([e.diff() for e in edges], indexing="ij")).flatten(1)
+    steps = torch.tensor([math.prod(size[axis + 1 :]) for axis in range(len(size))])[:, None]
+    return (corners * steps).sum(0).to(device), sides.to(device), steps.to(device)
+
+
+def _counts(size: tuple[int, ...], density: float) -> list[int]:
     """Count the boxes along each axis; what a short axis can't take, the others make up for."""
     boxes: list[int] = []
     for axis, pixels in enumerate(size):
@@ -174,13 +191,11 @@ def interpolate(y: Tensor, mask: Tensor, radius: int = 1) -> Tensor:
     around = functional.pad(seen, (radius, radius) * (y.dim() - 2))
     for axis in range(3, seen.dim()):
         size = seen.shape[axis]
-        around = reduce(
-            torch.add,
-            [
-                around.narrow(axis, radius + k, size) * 0.5 ** abs(k)
-                for k in range(-radius, radius + 1)
-            ],
-        )
+        total = around.narrow(axis, radius, size)
+        for far in range(1, radius + 1):
+            for k in (radius - far, radius + far):
+                total = torch.add(total, around.narrow(axis, k, size), alpha=0.5**far)
+        around = total
     total, weight = around
     return torch.where(mask, total / weight.clamp(min=1e-6), y)
 
@@ -218,5 +233,6 @@ def scatter(y: Tensor, mask: Tensor, seeds: Tensor) -> Tensor:
 
 def masked_mse(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     """Mean squared error over the masked pixels of each sample, averaged over the samples."""
-    error = ((x.float() - y.float()) ** 2 * mask).flatten(1).sum(1)
-    return (error / mask.flatten(1).sum(1).clamp(min=1)).mean()
+    count = mask.flatten(1).sum(1).clamp(min=1) * len(mask)
+    weight = mask / count.view(-1, *[1] * (mask.dim() - 1))
+    return ((x.float() - y.float()) ** 2 * weight).sum()

@@ -130,6 +130,10 @@ class Method(nn.Module):
         """Return the reconstruction of the measurements batch["y"]."""
         raise NotImplementedError
 
+    def look(self, batch: Batch) -> Tensor:
+        """Return what the measurements look like as an image, to be shown beside the result."""
+        return batch["y"]
+
     def sample(self, batch: Batch, number: int) -> Tensor:
         """Return one possible reconstruction, the `number`-th, of a method with a `posterior`."""
         raise NotImplementedError

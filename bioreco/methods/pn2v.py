@@ -26,7 +26,6 @@ from bioreco.methods.noise2void import Noise2Void
 from bioreco.methods.posterior import surprise, weights
 from bioreco.metrics.noise import Noise
 from bioreco.noise.checks import check
-from bioreco.noise.gaussian import Gaussian
 from bioreco.noise.model import NoiseModel
 
 log = logging.getLogger("bioreco")
@@ -35,7 +34,6 @@ BOOTSTRAPS = ("auto", "always", "never")
 INFERENCES = ("full", "partition")
 GRID = 4  # period of the partition in pixels
 FITS = 3  # times that a noise model is learnt, as predictions get better
-MOSTLY = 0.8  # standard deviation of the noise over that of the error of a blind-spot prediction
 
 
 class ProbabilisticNoise2Void(Noise2Void):
@@ -51,9 +49,8 @@ class ProbabilisticNoise2Void(Noise2Void):
         Samples K of the signal that are predicted for each pixel.
     bootstrap
         Learn the noise model from the images: pairs of a measurement and its blind-spot prediction,
-        after a first phase of training in which the noise is taken to be normal. "auto": where
-        neither the configuration nor an estimate from the images tells it. Of fewer than half a
-        count a pixel a normal density knows too little: 0.2 counts come back as 0.19.
+        after a first phase that trains the prior's mean alone, as Noise2Void does. "auto": where
+        neither the configuration nor an estimate from the images tells it.
     warmup
         Share of the training that this first phase takes. The noise is learnt again after twice and
         three times as much.
@@ -154,11 +151,12 @@ class ProbabilisticNoise2Void(Noise2Void):
         mask = self.blind_spots(batch) & batch["target"]
         samples = self.prior(self.fill(batch, mask))
         error = masked_mse(samples.mean(2), batch["y"], mask)
-        variance = error.detach().clamp(min=1e-12)
-        sigma = None if self.noise_model.known else MOSTLY * variance.sqrt()
-        losses = {"nll": self._surprise(samples, batch, mask, sigma)}
+        if not self.noise_model.known:
+            yield "network", {"mse": error}
+            return
+        losses = {"nll": self._surprise(samples, batch, mask)}
         if self.anchor > 0:
-            losses["anchor"] = self.anchor * error / (2 * variance)
+            losses["anchor"] = self.anchor * error / (2 * error.detach().clamp(min=1e-12))
         yield "network", losses
 
     def validate(self, batch: Batch) -> Losses:
@@ -169,15 +167,10 @@ class ProbabilisticNoise2Void(Noise2Void):
             losses["nll"] = self._surprise(samples, batch, batch["held"])
         return losses
 
-    def _surprise(
-        self, samples: Tensor, batch: Batch, mask: Tensor, sigma: Tensor | None = None
-    ) -> Tensor:
-        """Return the surprise at masked pixels; if told, with normal noise of the scaled image."""
-        y = batch["y"].float()
-        if sigma is not None:
-            return surprise(samples, y, Gaussian(sigma=float(sigma)).to(y.device), mask)
-        s, y = (grey_levels(v, batch["shift"], batch["unit"]) for v in (samples, y))
-        return surprise(s, y, self.noise_model, mask)
+    def _surprise(self, samples: Tensor, batch: Batch, mask: Tensor) -> Tensor:
+        """Return the surprise at masked pixels."""
+        s, y = (grey_levels(v, batch["shift"], batch["unit"]) for v in (samples, batch["y"]))
+        return surprise(s, y.float(), self.noise_model, mask)
 
     @torch.no_grad()
     def _learn_noise(self, batch: Batch) -> None:

@@ -23,6 +23,7 @@ from bioreco.engine import checkpoint
 from bioreco.engine.fit import fit
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime, fold
+from bioreco.engine.sampler import AHEAD
 from bioreco.errors import UserError
 from bioreco.methods.method import Estimate, Facts, Method
 from bioreco.metrics.noise import Noise
@@ -39,7 +40,7 @@ SHORT = {
 
 
 class Stopped(Patches):
-    """Patches that are interrupted when a certain step asks for them."""
+    """Patches that are interrupted when a certain step, a multiple of AHEAD, asks for them."""
 
     def __init__(self, *given: Any, step: int | None = None, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -52,6 +53,7 @@ class Stopped(Patches):
 
 
 SEED = 3
+STOP = 2 * AHEAD
 
 
 def samples(dims: int = 2, step: int | None = None) -> Stopped:
@@ -110,7 +112,7 @@ def same(one: Any, two: Any) -> bool:
 CASES = [
     *[pytest.param(name, 2, {}, id=name) for name in METHODS],
     pytest.param("n2v", 3, {}, id="n2v-3D"),
-    pytest.param("n2v", 2, {"checkpoint_every": 4}, id="saved at 8, stopped at 11"),
+    pytest.param("n2v", 2, {"checkpoint_every": 7}, id="saved at 14, stopped at 16"),
     pytest.param("n2s", 2, {"ema": 0.0, "schedule": "constant", "clip": None}, id="n2s-plain"),
     pytest.param("n2v", 2, {"precision": "bf16-mixed"}, id="n2v-bf16"),
 ]
@@ -122,11 +124,10 @@ def test_stopped_and_resumed_is_straight_bit_for_bit(tmp_path, name, dims, optio
     workers = {"workers": 2} if name == "n2s" else {}
     method, fitted = run(configured(name, dims), straight, samples(dims), **options)
     with pytest.raises(KeyboardInterrupt):
-        run(configured(name, dims), stopped, samples(dims, step=11), **options)
+        run(configured(name, dims), stopped, samples(dims, step=STOP), **options)
     saved = checkpoint.load(stopped / "checkpoints" / "last.pt")["step"]
-    assert saved == 11 // (options.get("checkpoint_every", 11)) * options.get(
-        "checkpoint_every", 11
-    )
+    every = options.get("checkpoint_every", SHORT["checkpoint_every"])
+    assert saved == STOP // every * every
     resumed, again = run(configured(name, dims), stopped, samples(dims), **options, **workers)
     assert same(dict(method.state_dict()), dict(resumed.state_dict()))
     assert again.validation == fitted.validation
@@ -247,7 +248,7 @@ def test_numbers_that_a_method_draws_itself_are_those_of_the_step(tmp_path):
     straight, fitted = run((Dice(), BOTH), tmp_path / "straight", samples())
     torch.manual_seed(99)
     with pytest.raises(KeyboardInterrupt):
-        run((Dice(), BOTH), tmp_path / "stopped", samples(step=13))
+        run((Dice(), BOTH), tmp_path / "stopped", samples(step=STOP))
     torch.rand(5)
     resumed, again = run((Dice(), BOTH), tmp_path / "stopped", samples())
     assert same(dict(straight.state_dict()), dict(resumed.state_dict()))

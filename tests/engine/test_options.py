@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime, fold
-from bioreco.engine.sampler import Draws, loader
+from bioreco.engine.sampler import AHEAD, Draws, loader
 from bioreco.errors import UserError
 
 
@@ -37,7 +38,7 @@ from bioreco.errors import UserError
         ),
         (
             {"select": "held"},
-            "trainer.select=held: choose one of last, heldout. Did you mean 'heldout'?",
+            "trainer.select=held: choose one of last, validation, heldout. Did you mean 'heldout'?",
         ),
     ],
 )
@@ -103,6 +104,21 @@ def test_convolutions_get_their_channels_last():
     assert torch.equal(net.weight, before)
 
 
+def test_weights_with_one_channel_say_that_channels_are_last():
+    net = torch.nn.Conv2d(1, 16, 3)
+    y = torch.randn(2, 1, 8, 8)
+    assert not net(y).is_contiguous(memory_format=torch.channels_last)
+    Runtime("cpu").place(net)
+    assert net(y).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_step_is_seeded_as_torch_seeds():
+    Runtime("cpu").seed(5)
+    found = torch.randn(3)
+    torch.manual_seed(5)
+    assert torch.equal(found, torch.randn(3))
+
+
 def test_seeds_are_derived_by_counters():
     assert fold(0, 1, 2) == fold(0, 1, 2)
     found = {fold(a, b, c) for a in range(5) for b in range(5) for c in range(5)}
@@ -143,3 +159,27 @@ def test_a_batch_that_can_not_be_shared_is_told():
     with pytest.raises(UserError) as said:
         loader([], 4, seed=0, start=0, stop=1, workers=0, runtime=runtime)
     assert str(said.value) == "trainer.batch_size=4 can't be shared by 3 processes evenly"
+
+
+class Asked:
+    """Samples of a size that remember for how many they were asked."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.count = size, 0
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, draw):
+        self.count += 1
+        return {"y": np.full(self.size, draw[1] % 1000, np.float32), "seed": np.int64(draw[1])}
+
+
+@pytest.mark.parametrize(("size", "ahead"), [(4, AHEAD), (2**19, 2), (2**21, 1)])
+def test_batches_are_prepared_together_unless_they_are_large(size, ahead):
+    samples = Asked(size)
+    given = loader(samples, 1, seed=5, start=3, stop=13, workers=0, runtime=Runtime("cpu"))
+    seeds = [[batch["seed"].item(), samples.count] for batch in given]
+    wanted = [draws[0][1] for draws in batches(start=3, stop=13, batch=1)]
+    assert [seed for seed, _ in seeds] == wanted
+    assert [count for _, count in seeds] == [min(10, k // ahead * ahead + ahead) for k in range(10)]

@@ -140,7 +140,14 @@ def test_tiles_have_no_seams(learned):
 
 @pytest.mark.parametrize(
     ("bootstrap", "mean"),
-    [("auto", 0.2), ("auto", 0.5), ("auto", 1.0), ("always", 0.5), ("always", 1.0)],
+    [
+        ("auto", 0.2),
+        ("auto", 0.5),
+        ("auto", 1.0),
+        ("always", 0.2),
+        ("always", 0.5),
+        ("always", 1.0),
+    ],
 )
 def test_the_mean_of_few_counts_is_kept(tmp_path, mean, bootstrap):
     """A normal density makes 0.2 of it 0.07, and a gain that is wrong by a fifth 0.8 of it."""

@@ -1,0 +1,1 @@
+"""k-space on the command line: learn from scans, reconstruct and score them."""

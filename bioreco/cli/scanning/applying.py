@@ -1,0 +1,60 @@
+"""Write the reconstruction of scans as series of volumes, magnitude and phase."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bioreco.data.kspace.series import Series
+from bioreco.data.scans import Scans
+from bioreco.engine.runtime import Runtime
+from bioreco.engine.scanning import volumes
+from bioreco.methods.method import Method
+
+log = logging.getLogger("bioreco")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Results on disk.
+
+    Attributes
+    ----------
+    paths
+        The magnitude of each scan; the phase is beside it.
+    seconds
+        What they took.
+
+    """
+
+    paths: Sequence[Path]
+    seconds: float
+
+
+def apply(method: Method, data: Scans, runtime: Runtime, folder: Path) -> Found:
+    """Reconstruct every scan into a folder; NAME.nii and NAME_phase.nii."""
+    began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    runtime.place(method)
+    method.eval()
+    problems = data.training(method.wants)
+    paths = [target(folder, scan.name) for scan in data.acquisitions]
+    quiet = not sys.stderr.isatty()
+    with tqdm(total=len(paths), desc="reconstructing", disable=quiet, leave=False) as bar:
+        for number, (scan, path) in enumerate(zip(data.acquisitions, paths, strict=True)):
+            with Series.of(scan, path) as series:
+                for frame, volume in volumes(method, problems, number, runtime, bar.update):
+                    series.write(frame, volume)
+            log.info("Wrote %s", path)
+    return Found(paths, time.monotonic() - began)
+
+
+def target(folder: Path, name: str) -> Path:
+    """Return where the result of a scan goes, by the scan's name without its ending."""
+    return folder / f"{Path(name).stem}.nii"

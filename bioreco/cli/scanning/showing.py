@@ -1,0 +1,79 @@
+"""What a run on scans says of its results: a table of scores and the picture to look at first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bioreco.cli import tables
+from bioreco.cli.scanning import functional, scoring
+from bioreco.cli.scanning.applying import Found
+from bioreco.data.acquisition import Acquisition
+from bioreco.data.scans import Scans
+from bioreco.engine.galleries import Row, gallery
+from bioreco.metrics.fidelity import CONVENTIONS
+
+log = logging.getLogger("bioreco")
+
+Scores = dict[str, float]
+SHOWN = 5  # columns of a picture at most, the truth left out
+
+
+def show(data: Scans, columns: Mapping[str, Found], folder: Path) -> dict[str, Any]:
+    """Score all columns, print the table, draw the picture; return what metrics.json says.
+
+    `columns` holds the method first and then its baselines.
+    """
+    every = {name: _scores(data, found) for name, found in columns.items()}
+    method, *others = every
+    _draw(data.acquisitions[0], columns, every, folder)
+    if not any(every.values()):
+        log.info("No scores: there is no truth.")
+        return {}
+    keys = list(dict.fromkeys(key for one in every.values() for key in one))
+    rows: list[list[tables.Cell]] = [
+        [name, *[one.get(key) for key in keys]] for name, one in every.items()
+    ]
+    log.info("\n%s", tables.text(["", *keys], rows))
+    told = {**CONVENTIONS, **functional.CONVENTIONS}
+    return {
+        "test": every[method],
+        "baselines": {name: every[name] for name in others},
+        "conventions": {key: told[key] for key in keys if key in told},
+    }
+
+
+def _scores(data: Scans, found: Found) -> Scores:
+    """Return the mean scores over all scans."""
+    each = [
+        scoring.fidelity(scan, path) | functional.scores(scan, path)
+        for scan, path in zip(data.acquisitions, found.paths, strict=True)
+    ]
+    keys = [key for key in each[0] if all(key in one for one in each)]
+    return {key: float(np.mean([one[key] for one in each])) for key in keys}
+
+
+def _draw(
+    scan: Acquisition, columns: Mapping[str, Found], every: Mapping[str, Scores], folder: Path
+) -> None:
+    """Draw preview.png of the first scan: image, error, and of a series its maps."""
+    method, *others = columns
+    names = [*others[: SHOWN - 1], method]
+    z = int(scan.geometry.slices.max() + 1) // 2
+    images = {name: scoring.magnitude(columns[name].paths[0], 0)[z] for name in names}
+    truth = scoring.truth_of(scan, 0)
+    bright = float(np.percentile(truth[z] if truth is not None else images[method], 99.7))
+    notes = {k: f"PSNR {every[k]['psnr']:.2f} dB" for k in names if "psnr" in every[k]}
+    shown = images if truth is None else {**images, "truth": truth[z]}
+    rows = [Row("magnitude", shown, (0, bright), notes=notes)]
+    if truth is not None:
+        errors = {name: np.abs(image - truth[z]) for name, image in images.items()}
+        rows.append(Row("|error| (a fifth of the scale)", errors, (0, bright / 5), "magma"))
+    rows += functional.rows(scan, {name: columns[name].paths[0] for name in names}, z)
+    path = folder / "preview.png"
+    gallery(path, list(shown), rows, title=f"{scan.name}, slice {z}")
+    log.info("Picture: %s", path)

@@ -1,0 +1,1 @@
+"""Seeded simulations of what a scanner measures, with the truth beside it."""

@@ -1,0 +1,94 @@
+"""Particles on the command line: simulate, train, resume; refuse what makes no sense."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+mrcfile = pytest.importorskip("mrcfile")
+
+DATA = ["data=cryoem", "data.box=16", "data.particles=64", "data.snr=10"]
+QUICK = [
+    "trainer.steps=2", "trainer.batch_size=8", "trainer.device=cpu", "method.critic_steps=2",
+    "method.projections=4", "method.critic.channels=2",
+]  # fmt: skip
+
+
+def fine(said):
+    assert said.status == 0, said.err
+    return said
+
+
+def only_run() -> Path:
+    (run,) = Path().absolute().glob("outputs/*/*-train")
+    return run
+
+
+def test_train_and_resume(bioreco):
+    fine(bioreco("train", "method=cryogan", *DATA, *QUICK, "baselines=[sphere,known_poses]"))
+    run = only_run()
+    found = json.loads((run / "metrics.json").read_text())
+    assert (found["status"], found["steps"], found["forward"]) == ("finished", 2, "cryoem")
+    assert found["test"].keys() == {"fsc_0.5_angstrom", "fsc_0.5_nyquist"}
+    assert found["baselines"].keys() == {"sphere", "known_poses"}
+    best = found["baselines"]["known_poses"]["fsc_0.5_nyquist"]
+    assert best > found["baselines"]["sphere"]["fsc_0.5_nyquist"]
+    assert found["test"].keys() == found["conventions"].keys()
+    with mrcfile.open(run / "results" / "volume.mrc") as file:
+        assert file.data.shape == (16, 16, 16)
+        assert float(file.voxel_size.x) == pytest.approx(5.0)
+        assert file.is_volume()
+        before = np.array(file.data)
+    assert (run / "preview.png").exists()
+    assert (run / "fsc.png").exists()
+
+    fine(bioreco("resume", str(run), "trainer.steps=3"))
+    with mrcfile.open(run / "results" / "volume.mrc") as file:
+        assert not np.array_equal(before, file.data)
+    said = bioreco("infer", f"run={run}", "other.star")
+    assert said.status == 2
+    assert "nothing that other particles could be put through" in said.err
+
+
+def test_stopped_and_resumed_is_bitwise_the_same(bioreco):
+    told = ["trainer.schedule=constant", "trainer.ema=0", "baselines=[]"]
+    told += ["method.view.lowpass=[1.0,1.0]"]  # else it follows the share of the training done
+    fine(bioreco("train", "method=cryogan", *DATA, *QUICK, *told, "trainer.steps=3"))
+    fine(bioreco("train", "method=cryogan", *DATA, *QUICK, *told, "trainer.steps=2"))
+    first, second = sorted(Path().absolute().glob("outputs/*/*-train"))
+    fine(bioreco("resume", str(second), "trainer.steps=3"))
+    volumes = []
+    for run in (first, second):
+        with mrcfile.open(run / "results" / "volume.mrc") as file:
+            volumes.append(np.array(file.data))
+    assert np.array_equal(*volumes)
+
+
+def test_a_simulation_is_read_back(bioreco):
+    fine(bioreco("simulate", *DATA, "output=made"))
+    made = {path.name for path in Path("made").iterdir()}
+    assert {"particles.star", "particles.mrcs", "truth.mrc"} <= made
+    again = bioreco("simulate", *DATA, "output=made")
+    assert again.status == 2
+    measured = ["data=cryoem", "data.paths=[made/particles.star]", "data.volume=made/truth.mrc"]
+    fine(bioreco("train", "method=cryogan", *measured, *QUICK, "baselines=[known_poses]"))
+    found = json.loads((only_run() / "metrics.json").read_text())
+    assert found["baselines"]["known_poses"]["fsc_0.5_nyquist"] > 0.3
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["method=cryogan", "data=fmri"], "method=cryogan does not go with forward=sms_mri"),
+        (["method=n2v", "data=cryoem"], "method=n2v does not go with forward=cryoem"),
+        (["method=cryogan", *DATA, "baselines=[spher]"], "baselines=spher: choose among sphere"),
+        (["method=cryogan", *DATA, *QUICK, "trainer.batch_size=9"], "trainer.batch_size=9"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(bioreco, words, told):
+    said = bioreco("train", *words)
+    assert said.status == 2
+    assert told in said.err
