@@ -38,7 +38,7 @@ class Adversarial:
         "wasserstein", a member of `DIVERGENCES` or "least_squares".
     penalty
         Weight of the penalty on the gradient; 0 leaves it out, for a critic whose weights are
-        normalised (`network.critic.spectral`).
+        normalised (`spectral of the critic`).
     norm
         Of the gradient: "sample", over all pixels of a sample, or "pixel", each pixel on its own.
         The second is what published cryoGAN code computes: the slope may then grow with the

@@ -23,7 +23,10 @@ from bioreco.methods.coarser import coarser_batch, coarser_volume
 from bioreco.methods.density import Density, Knowledge
 from bioreco.methods.imaging import Imaging
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
+from bioreco.methods.portions import drawn, shared
 from bioreco.methods.view import View
+from bioreco.networks.critic import Critic
+from bioreco.networks.polar_critic import PolarCritic
 from bioreco.operators.cryoem import CryoEM
 from bioreco.operators.ctf import PARAMETERS, contrast_transfer
 
@@ -33,7 +36,6 @@ _EXPLODED = 1e2  # times as steep as it is to be: a critic that is lost
 _LEAST_PASSED = 0.02  # of the power at a frequency: less tells nothing of the particle
 _SAME_PIXEL = 0.01
 _LEAST_BOX = 8
-_BANDS = {"low": (0.0, 0.25), "middle": (0.25, 0.5), "high": (0.5, 0.75)}  # of Nyquist
 
 
 class CryoGAN(Method):
@@ -69,8 +71,8 @@ class CryoGAN(Method):
     While the low-pass filter leaves little fine detail, all is done on fewer, larger pixels.
 
     Of the losses `distance`, `gradient`, `power_*` and `mean` are there to be logged and have no
-    gradient. `power_*` is the power of simulated images over that of measured ones, as the critic
-    sees them, in a band of frequencies; `mean` that of the volume in units of `Density.unit`.
+    gradient. `power_*` is the power of simulated images over that of measured ones in a band of
+    frequencies; `mean` that of the volume in units of `Density.unit`.
 
     """
 
@@ -79,13 +81,13 @@ class CryoGAN(Method):
     def __init__(
         self,
         forward_model: CryoEM,
-        critic: nn.Module,
+        critic: Critic | PolarCritic,
         box: int,
         pixel_size: float,
         *,
         critic_steps: int = 2,
         projections: int = 64,
-        learn: tuple[str, ...] = SCALES,
+        learn: tuple[str, ...] = ("signal",),
         adversarial: Adversarial | None = None,
         known: Knowledge | None = None,
         imaging: Imaging | None = None,
@@ -127,17 +129,18 @@ class CryoGAN(Method):
         batch, see = coarser_batch(batch, size), self._eyes(progress, size)
         with torch.no_grad():
             volume = coarser_volume(self.density(), size)
-        for part in self._parts(batch):
+        for part in shared(batch, self.critic_steps):
             with torch.no_grad():
                 fake = self._simulate(volume, part)
             real, fake = see(part["y"], part), see(fake, part)
             losses = self.adversarial.critic_losses(self.critic, real, fake)
             self._check_slope(losses)
             yield "critic", losses
-        more = _drawn(batch, self.projections)
-        fake = see(self._simulate(coarser_volume(self.density(), size), more), more)
-        losses = self.adversarial.generator_losses(self.critic, fake)
-        yield "volume", losses | self._told(see(batch["y"], batch), fake.detach())
+        more = drawn(batch, self.projections)
+        fake = self._simulate(coarser_volume(self.density(), size), more)
+        losses = self.adversarial.generator_losses(self.critic, see(fake, more))
+        told = spectra.compare(batch["y"], fake, size / self.density.box)
+        yield "volume", losses | told | {"mean": self.density.values.detach().abs().mean()}
         self.density.restrain()
 
     @torch.no_grad()
@@ -173,8 +176,9 @@ class CryoGAN(Method):
         if self.forward_model.ctf:
             passed = spectra.by_radius(contrast_transfer(ctf, size).square().mean(0), size)
         clean = (measured - noise).clamp(min=0) / passed.clamp(min=_LEAST_PASSED)
-        self.density.start(clean, self.view.lowpass[0])
-        seen = spectra.power(self.view.corrected(y, ctf))
+        self.density.start(clean, 0.5 * self.view.lowpass[1])
+        seen = self.view.corrected(y, ctf, self.imaging.shifts)
+        seen = spectra.power(seen - seen.mean(0))  # what differs between particles
         self._rings.copy_(torch.stack([spectra.by_radius(seen, size), noise]))
 
     def _simulate(self, volume: Tensor, batch: Batch) -> Tensor:
@@ -188,7 +192,7 @@ class CryoGAN(Method):
         drawn = self.imaging.draw_noise(batch, self._rings[1], clean)
         signal, noise = self._scaled()
         images: Tensor = signal * clean + noise * drawn
-        return images
+        return images * self.imaging.draw_gain(images, self.density.box)
 
     def _scaled(self) -> Tensor:
         """Return exp(s_1) and exp(s_2)."""
@@ -198,34 +202,13 @@ class CryoGAN(Method):
     def _eyes(self, progress: float, size: int) -> Callable[[Tensor, Batch], Tensor]:
         """Return what turns images (b, 1, size, size) of a batch into what the critic sees."""
         transfer = self.view.transfer(progress, self._rings[0], size, self.density.box)
-        return lambda images, batch: spectra.apply(
-            self.view.corrected(images, batch["ctf"]), transfer
-        )
 
-    def _parts(self, batch: Batch) -> Iterator[Batch]:
-        """Share a batch between the updates of the critic."""
-        number = len(batch["y"])
-        if number % self.critic_steps:
-            raise UserError(
-                f"trainer.batch_size={number}: a multiple of method.critic_steps="
-                f"{self.critic_steps}, which share the batch evenly"
-            )
-        for index in torch.arange(number).chunk(self.critic_steps):
-            yield _taken(batch, index)
+        def see(images: Tensor, batch: Batch) -> Tensor:
+            corrected = self.view.corrected(images, batch["ctf"], self.imaging.shifts)
+            seen: Tensor = self.critic.look(spectra.apply(corrected, transfer))
+            return seen
 
-    def _told(self, real: Tensor, fake: Tensor) -> Losses:
-        """Return what is logged of the simulated images: power by band, and the volume's mean."""
-        with torch.no_grad():
-            size = real.shape[-1]
-            k = spectra.frequency(size, real) * size / self.density.box
-            measured, made = spectra.power(real), spectra.power(fake)
-            ratios = {
-                f"power_{name}": made[band].mean() / measured[band].mean().clamp(min=1e-12)
-                for name, (low, high) in _BANDS.items()
-                if low < size / self.density.box
-                for band in ((k > low) & (k <= high),)
-            }
-            return ratios | {"mean": self.density.values.abs().mean()}
+        return see
 
     def _check_slope(self, losses: Losses) -> None:
         """Stop where the critic runs away, before it takes the volume with it."""
@@ -251,19 +234,6 @@ class CryoGAN(Method):
                 f" Angstrom, but a volume with voxels of {self.pixel_size:g}: resample them to"
                 " one size"
             )
-
-
-def _taken(batch: Batch, index: Tensor) -> Batch:
-    """Return some of the samples of a batch."""
-    return {
-        key: value[index.to(value.device)] if value.dim() else value for key, value in batch.items()
-    }
-
-
-def _drawn(batch: Batch, number: int) -> Batch:
-    """Return as many samples of a batch, each about equally often."""
-    order = torch.randperm(len(batch["y"]))
-    return _taken(batch, order.repeat(-(-number // len(order)))[:number])
 
 
 def _check(box: int, critic_steps: int, projections: int, learn: tuple[str, ...]) -> None:

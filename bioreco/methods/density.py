@@ -45,7 +45,7 @@ class Knowledge:
     mask: float = 0.9
     symmetry: str = "C1"
     smooth: float = 0.0
-    initial: str = "noise"
+    initial: str = "blob"
 
     def __post_init__(self) -> None:
         if not 0 < self.mask <= 1 or self.smooth < 0:

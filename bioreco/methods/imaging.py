@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,10 @@ class Imaging:
         "coloured": with the power spectrum of background patches. "patches": background patches
         themselves, each with the CTF of its micrograph.
 
+    gain
+        Spread of the scale of images, as a share. None: that of normalising them by the white noise
+        of their corners, which is known but roughly.
+
     Raises
     ------
     UserError
@@ -42,6 +47,7 @@ class Imaging:
     poses: str = "uniform"
     shifts: float = 10.0
     noise: str = "gaussian"
+    gain: float | None = None
 
     def __post_init__(self) -> None:
         for key, allowed in (("poses", POSES), ("noise", NOISES)):
@@ -53,6 +59,8 @@ class Imaging:
                 )
         if self.shifts < 0:
             raise UserError(f"method.imaging.shifts={self.shifts}: not negative, in Angstrom")
+        if self.gain is not None and not 0 <= self.gain < 1:
+            raise UserError(f"method.imaging.gain={self.gain}: at least 0, below 1, or null")
 
     @property
     def wants(self) -> tuple[str, ...]:
@@ -72,6 +80,12 @@ class Imaging:
         """Return how far each image lies off the centre along (x, y), in Angstrom (b, 2)."""
         ctf = batch["ctf"]
         return self.shifts * (2 * torch.rand(len(ctf), 2, device=ctf.device) - 1)
+
+    def draw_gain(self, like: Tensor, box: int) -> Tensor:
+        """Return the scale of each image (b, 1, 1, 1); particles have `box` pixels along a side."""
+        corners = (1 - math.pi / 4) * box**2
+        spread = 1 / math.sqrt(2 * corners) if self.gain is None else self.gain
+        return 1 + spread * torch.randn(len(like), 1, 1, 1).to(like)
 
     def draw_noise(self, batch: Batch, rings: Tensor, like: Tensor) -> Tensor:
         """Return noise (b, 1, y, x), with the power `rings` at each frequency if coloured."""

@@ -7,7 +7,8 @@ scaled shell by shell in frequency instead:
     V^(k) <- V^(k) - lr A(|k|) m^(k) / sqrt(v(|k|)),
 
 with m the running mean of the gradient, v the running mean of its power in a shell, and A the root
-mean square of V^ in that shell. A step changes each shell by the share `lr` of itself.
+mean square of V^ in that shell. A step changes each shell by the share `lr` of itself, but less
+where there is next to no gradient: noise alone would make what isn't seen grow.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_LEAST = 1e-3  # a shell is taken to have at least this share of the strongest one's amplitude
+_NO_POWER = 1e-24  # of a gradient: there is no step
+_LEAST = 1e-3  # share of the strongest shell's amplitude that one is taken to have at least
 
 
 class ShellAdam(torch.optim.Optimizer):
@@ -32,19 +34,16 @@ class ShellAdam(torch.optim.Optimizer):
         Change of a shell in one step, as a share of its amplitude; of others the step itself.
     betas
         Shares of the running means that are kept: of the gradient, and of its power.
-    eps
-        Power below which there is no step.
 
     """
 
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 0.05,
+        lr: float = 0.03,
         betas: tuple[float, float] = (0.5, 0.9),
-        eps: float = 1e-24,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps})
+        super().__init__(params, {"lr": lr, "betas": tuple(betas)})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -68,12 +67,13 @@ class ShellAdam(torch.optim.Optimizer):
         keep, remember = group["betas"]
         mean = state["mean"].lerp_(slope, 1 - keep) / (1 - keep ** float(state["step"]))
         seen = state["power"].lerp_(power, 1 - remember) / (1 - remember ** float(state["step"]))
-        scale = (seen + group["eps"]).rsqrt()
         if shell is None:
-            parameter.sub_(group["lr"] * scale * mean)
+            parameter.sub_(group["lr"] * (seen + _NO_POWER).rsqrt() * mean)
             return
         own = _mean_power(torch.fft.fftn(parameter), shell).sqrt()
-        scale = scale * own.clamp(min=_LEAST * float(own.max()))
+        scale = own.clamp(min=_LEAST * float(own.max()))
+        scale = scale / (seen.sqrt() + _LEAST * float(seen.max()) ** 0.5 + _NO_POWER)
+        scale[len(parameter) // 2 + 1 :] = 0  # the corners are in no projection
         change = torch.fft.ifftn(torch.fft.fftn(mean) * scale[shell].view(parameter.shape))
         parameter.sub_(group["lr"] * change.real)
 

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+_BANDS = {"low": (0.0, 0.25), "middle": (0.25, 0.5), "high": (0.5, 0.75)}  # of Nyquist
+
 
 def frequency(size: int, like: Tensor) -> Tensor:
     """Return the distance from the zero frequency, in fractions of Nyquist (y, x // 2 + 1)."""
@@ -57,6 +59,34 @@ def apply(images: Tensor, transfer: Tensor) -> Tensor:
     """Multiply the spectra of images (b, c, y, x), with periodic borders."""
     filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(images) * transfer, s=images.shape[-2:])
     return filtered
+
+
+@torch.no_grad()
+def compare(real: Tensor, fake: Tensor, nyquist: float = 1.0) -> dict[str, Tensor]:
+    """Return the power of simulated over that of measured images (b, c, y, x), by band.
+
+    Parameters
+    ----------
+    real, fake
+        Measured and simulated images.
+    nyquist
+        Theirs, as a fraction of that which the bands are told of.
+
+    Returns
+    -------
+    dict of Tensor
+        `power_low`, `power_middle` and `power_high`: up to 0.25, 0.5 and 0.75 of Nyquist, as far
+        as the images go.
+
+    """
+    k = nyquist * frequency(real.shape[-1], real)
+    measured, made = power(real), power(fake)
+    return {
+        f"power_{name}": made[band].mean() / measured[band].mean().clamp(min=1e-12)
+        for name, (low, high) in _BANDS.items()
+        if low < nyquist
+        for band in ((k > low) & (k <= high),)
+    }
 
 
 def _ring(size: int, like: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bioreco.errors import UserError, nearest
 from bioreco.methods import spectra
+from bioreco.methods.centring import centred
 from bioreco.operators.ctf import contrast_transfer
 
 _ROOM = 1.6  # Nyquist over the cut-off: a Gaussian filter passes a sixth of the power there
@@ -37,6 +38,8 @@ class View:
     ctf
         "flip" gives all frequencies the sign that they have in the particle, "multiply" also
         weakens those that the microscope hardly passes; "none" leaves images as they are.
+    centre
+        Whether particles are brought to the centre, as well as a round blob tells where they lie.
 
     Raises
     ------
@@ -45,10 +48,11 @@ class View:
 
     """
 
-    lowpass: tuple[float, float] = (0.25, 1.0)
+    lowpass: tuple[float, float] = (0.12, 0.6)
     anneal: float = 0.6
     whiten: float = 0.5
     ctf: str = "none"
+    centre: bool = True
 
     def __post_init__(self) -> None:
         low, high = self.lowpass
@@ -66,8 +70,16 @@ class View:
                 + nearest(self.ctf, CORRECTIONS)
             )
 
-    def corrected(self, images: Tensor, ctf: Tensor) -> Tensor:
-        """Return images (b, 1, y, x) with their CTFs (b, 9) corrected for."""
+    def corrected(self, images: Tensor, ctf: Tensor, reach: float) -> Tensor:
+        """Return images (b, 1, y, x) centred, and with their CTFs (b, 9) corrected for.
+
+        Particles lie off the centre along x and y by at most `reach`, in Angstrom. All are taken
+        from the mean of their corners, which is known but roughly: that of particles was before.
+        """
+        corners = _corners(images.shape[-1]).to(images.device)
+        images = images - images[..., corners].mean(-1)[..., None, None]
+        if self.centre and reach:
+            images = centred(images, ctf, reach)
         if self.ctf == "none":
             return images
         transfer = contrast_transfer(ctf, images.shape[-1])[:, None]
@@ -99,7 +111,7 @@ class View:
         Returns
         -------
         Tensor
-            Particles have a mean square of 1 behind it.
+            Particles differ by a mean square of 1 behind it.
 
         """
         cut = self.cut(progress) * full / size
@@ -109,3 +121,9 @@ class View:
         weight[:, 0] = 1.0
         weight[:, size // 2 if size % 2 == 0 else 0] = 1.0
         return found / ((weight * power * found**2).sum() / size**2).sqrt()
+
+
+def _corners(size: int) -> Tensor:
+    """Return which pixels lie outside the circle in a square image (y, x)."""
+    at = torch.arange(size) - size // 2
+    return at[:, None] ** 2 + at**2 > (size / 2) ** 2

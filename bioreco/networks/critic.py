@@ -74,17 +74,17 @@ class Critic(nn.Module):
         for key, given, allowed in (("pool", pool, POOLS), ("head", head, HEADS)):
             if given not in allowed:
                 raise UserError(
-                    f"network.critic.{key}={given}: choose one of {', '.join(allowed)}."
+                    f"method.critic.{key}={given}: choose one of {', '.join(allowed)}."
                     + nearest(given, allowed)
                 )
         if min(inputs, channels, hidden) < 1 or not 1 <= blocks <= 8:
             raise UserError(
-                f"network.critic.channels={channels} blocks={blocks} hidden={hidden}: channels and"
+                f"method.critic.channels={channels} blocks={blocks} hidden={hidden}: channels and"
                 " hidden are at least 1, blocks 1 to 8"
             )
         if kernel < 3 or kernel % 2 == 0 or not 0 <= leak < 1:
             raise UserError(
-                f"network.critic.kernel={kernel} leak={leak}: an odd number of pixels, at least 3,"
+                f"method.critic.kernel={kernel} leak={leak}: an odd number of pixels, at least 3,"
                 " and a slope of at least 0, below 1"
             )
         wrap: Wrap = parametrizations.spectral_norm if spectral else _as_it_is
@@ -99,6 +99,10 @@ class Critic(nn.Module):
         self.out = wrap(_kaiming(nn.Linear(hidden, 1), 1.0))
         self.pool, self.leak, self.cells = pool, leak, GRID if head == "grid" else 1
         self.least = 2**blocks if pool == "max" else 1  # pixels along an axis
+
+    def look(self, images: Tensor) -> Tensor:
+        """Return images as the critic takes them: as they are."""
+        return images
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (b, inputs, y, x) to (b, 1).

@@ -31,14 +31,29 @@ def test_a_first_step_changes_each_shell_by_the_share_that_was_asked_for():
     volume = nn.Parameter(coloured(0))
     before = volume.detach().clone()
     optimizer = ShellAdam([volume], lr=0.02)
-    volume.grad = coloured(1) * 1e4
+    volume.grad = torch.randn(SIDE, SIDE, SIDE) * 1e4
     optimizer.step()
     np.testing.assert_allclose(strength(volume - before), 0.02 * strength(before), rtol=1e-2)
 
 
+def test_what_is_not_seen_does_not_move():
+    """Shells with next to no gradient, and the corners beyond Nyquist, which no slice reaches."""
+    volume = nn.Parameter(coloured(0))
+    before = volume.detach().clone()
+    k = _shells(before).view(before.shape)
+    slope = torch.fft.fftn(torch.randn(SIDE, SIDE, SIDE)) * torch.where(k < 4, 1.0, 1e-7)
+    volume.grad = torch.fft.ifftn(slope).real
+    ShellAdam([volume], lr=0.02).step()
+    change = strength(volume - before) / strength(before)
+    assert float(change[:4].min()) > 0.015
+    assert float(change[4:].max()) < 1e-4
+    corners = (torch.fft.fftn(volume.detach() - before).abs() * (k > SIDE // 2)).max()
+    assert float(corners) < 1e-5
+
+
 def test_a_step_goes_downhill_in_every_shell():
     volume = nn.Parameter(coloured(0))
-    before, slope = volume.detach().clone(), coloured(1)
+    before, slope = volume.detach().clone(), torch.randn(SIDE, SIDE, SIDE)
     volume.grad = slope
     ShellAdam([volume], lr=0.02).step()
     change, along = (torch.fft.fftn(v) for v in (volume.detach() - before, slope))

@@ -1,0 +1,85 @@
+"""cryoGAN finds a volume from projections in unknown directions, further than chance would."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bioreco.data.cryoem import CryoEMData
+from bioreco.data.particles.simulated import Microscope
+from bioreco.engine.fit import fit
+from bioreco.engine.options import Options
+from bioreco.engine.runtime import Runtime
+from bioreco.engine.sampler import collate
+from bioreco.methods.cryogan import CryoGAN
+from bioreco.methods.density import Knowledge
+from bioreco.methods.imaging import Imaging
+from bioreco.methods.method import Facts
+from bioreco.methods.shell_adam import ShellAdam
+from bioreco.methods.view import View
+from bioreco.metrics.alignment import aligned_fsc
+from bioreco.metrics.null import null_distribution, unrelated
+from bioreco.networks.polar_critic import PolarCritic
+from bioreco.operators.cryoem import CryoEM
+
+BOX, STEPS = 24, 500
+
+
+@pytest.fixture(scope="module")
+def data() -> CryoEMData:
+    logging.getLogger("bioreco").setLevel(logging.WARNING)
+    seen = Microscope(shifts=0.0)
+    return CryoEMData(seed=0, box=BOX, particles=1500, snr=10.0, ctf="none", microscope=seen)
+
+
+def learnt(data: CryoEMData, folder: Path) -> CryoGAN:
+    torch.manual_seed(0)
+    method = CryoGAN(
+        CryoEM(ctf=False, interpolation="linear"),
+        PolarCritic(radii=12, angles=48, hidden=32),
+        data.box,
+        data.pixel_size,
+        projections=32,
+        imaging=Imaging(shifts=0.0),
+        known=Knowledge(initial="blob"),
+        view=View(lowpass=(0.15, 0.6)),
+    )
+    samples = data.training(method.wants)
+    method.prepare(Facts(batch=collate([samples[k, k] for k in range(256)])))
+    fit(
+        method,
+        samples,
+        {
+            "critic": partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9)),
+            "volume": partial(ShellAdam, lr=0.03),
+        },
+        options=Options(
+            steps=STEPS, batch_size=64, ema=0.98, clip=None, validate_every=10**6,
+            checkpoint_every=10**6, log_every=25,
+        ),
+        runtime=Runtime("cpu"),
+        folder=folder,
+        seed=0,
+        extras={"config": {}},
+    )  # fmt: skip
+    return method
+
+
+# Seen in 25 s on one thread: found to 0.46 of Nyquist, and to 0.49 and 0.54 with the seeds 1 and 2;
+# unrelated volumes to 0.18 to 0.35. The distance falls from 20 to 2.
+def test_the_volume_is_found_without_poses(data, tmp_path):
+    method = learnt(data, tmp_path)
+    truth = data.truth.values
+    curve, _ = aligned_fsc(method.volume_now().numpy(), truth)
+    chance = null_distribution(truth, unrelated(truth, count=8))
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").read_text().splitlines()))
+    distance = np.array([float(row["train/critic/distance"]) for row in rows])
+    assert distance[-3:].mean() < 0.5 * distance[:3].mean()
+    assert curve.crossing(0.5) > chance.crossings.max()
+    assert chance.z_score(curve) > 2
