@@ -152,7 +152,8 @@ class ProbabilisticNoise2Void(Noise2Void):
         samples = self.prior(self.fill(batch, mask))
         error = masked_mse(samples.mean(2), batch["y"], mask)
         if not self.noise_model.known:
-            yield "network", {"mse": error}
+            each = masked_mse(samples, batch["y"][:, :, None], mask[:, :, None])
+            yield "network", {"mse": each / self.prior_samples}
             return
         losses = {"nll": self._surprise(samples, batch, mask)}
         if self.anchor > 0:

@@ -111,6 +111,9 @@ class PoissonGaussian(NoiseModel):
         if math.isnan(offset):
             offset = max(found.low, -height / gain) if gain > 0 else found.low
         read = math.sqrt(max(gain * offset + height, 0.0))
+        if not self._given[0]:
+            above = max(float(found.level.median()) - offset, 0.0)
+            gain = min(gain, _largest_gain(above, float(found.variance.median())))
         self._learn([gain, offset, read])
 
     def _learn(self, values: Sequence[float]) -> None:
@@ -203,6 +206,12 @@ class PoissonGaussian(NoiseModel):
             f"Poisson-Gaussian noise: {self.gain:.3g} grey levels per count above"
             f" {self.offset:.4g}, read noise {self.read:.3g} grey levels"
         )
+
+
+def _largest_gain(above: float, variance: float) -> float:
+    """Return the gain with which a variance is seen at a signal, if read noise is the least."""
+    square = BLUR**2
+    return (math.sqrt(above**2 + 4 * square * max(variance, 0.0)) - above) / (2 * square)
 
 
 def _deviance(n: Tensor, rate: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from bioreco.cli.assembly import restore
+from bioreco.cli.assembly import keep, restore
 
 QUICK = [
     "method=struct_n2v", "network.channels=2", "network.depth=1", "trainer.steps=2",
@@ -32,7 +32,7 @@ def test_the_mask_is_found_patches_are_turned_less_and_both_are_kept(bioreco, st
     assert said.status == 0, said.err
     assert "along X" in said.err + said.out
     assert "patches are turned less: data.augment=mirror instead of turn" in said.err + said.out
-    trained = restore(Path("run"))
+    trained = restore(keep(Path("run")))
     assert trained.shape.augment == "mirror"
     assert trained.method.shape.shape[0] == 1
     assert trained.method.shape.shape[1] >= 7
@@ -45,7 +45,7 @@ def test_a_user_who_wants_no_turns_at_all_gets_none(bioreco, striped):
     said = bioreco("denoise", "striped.tif", *QUICK, "data.augment=none", "hydra.run.dir=run")
     assert said.status == 0, said.err
     assert "turned less" not in said.err + said.out
-    assert restore(Path("run")).shape.augment == "none"
+    assert restore(keep(Path("run"))).shape.augment == "none"
 
 
 def test_a_mask_wider_than_a_patch_is_refused_before_anything_is_written(bioreco, striped):
@@ -63,14 +63,14 @@ def test_a_mask_wider_than_a_patch_is_refused_before_anything_is_written(bioreco
 def test_rows_of_a_mask_can_be_typed(bioreco, striped):
     said = bioreco("denoise", "striped.tif", *QUICK, "method.mask=[[0,1,1]]", "hydra.run.dir=run")
     assert said.status == 0, said.err
-    assert restore(Path("run")).method.shape.tolist() == [[False, True, True]]
+    assert restore(keep(Path("run"))).method.shape.tolist() == [[False, True, True]]
     assert json.loads(Path("run/metrics.json").read_text())["status"] == "finished"
 
 
 def test_n2v2_brings_its_network_and_the_user_may_still_change_it(bioreco, striped):
     said = bioreco("denoise", "striped.tif", *QUICK[1:], "method=n2v2", "hydra.run.dir=run")
     assert said.status == 0, said.err
-    network = restore(Path("run")).method.network
+    network = restore(keep(Path("run"))).method.network
     assert not network.top_skip
     assert network.pool.__class__.__name__ == "BlurPool"
     said = bioreco(
@@ -78,4 +78,4 @@ def test_n2v2_brings_its_network_and_the_user_may_still_change_it(bioreco, strip
         "hydra.run.dir=other", "overwrite=true",
     )  # fmt: skip
     assert said.status == 0, said.err
-    assert restore(Path("other")).method.network.top_skip
+    assert restore(keep(Path("other"))).method.network.top_skip

@@ -31,7 +31,8 @@ from bioreco.metrics.noise import Noise
 METHODS = sorted(
     path.stem
     for path in (config_dir() / "method").glob("*.yaml")
-    if "optim:" in path.read_text(encoding="utf-8")  # the others train nothing
+    if "optim:" in (text := path.read_text(encoding="utf-8"))  # the others train nothing
+    and "suits: {forward: [identity]}" in text  # others learn from something else than patches
 )
 SHORT = {
     "steps": 20, "batch_size": 2, "checkpoint_every": 11, "validate_every": 8, "log_every": 3,
