@@ -73,7 +73,8 @@ def arguments(line: str) -> list[str]:
         short += ["method=gaussian,n2v", "seed=0"]
     for kind, quick in KINDS.items():
         if words[0] in ("train", "simulate") and kind in words:
-            usual = [] if words[0] == "simulate" else quick.usual
+            learns = words[0] == "train" and any("ssdu" in w or "gan" in w for w in words)
+            usual = quick.usual if learns else []
             small = [] if any(word.startswith("data.paths") for word in words) else quick.small
             return _shorter([*words, *small]) + usual
     if words[0] == "train" and not any(word.startswith("data.paths") for word in words):
