@@ -137,3 +137,21 @@ def test_every_word_that_a_comment_offers_can_be_said_on_the_command_line(group,
 def test_comments_do_offer_words():
     found = dict(pair for _, _, path in OPTIONS for pair in choices(path))
     assert {"augment", "dims", "norm", "precision", "replacement", "inference"} <= found.keys()
+
+
+@pytest.mark.parametrize("option", list(groups([config_dir()])["experiment"]))
+def test_an_experiment_settles_what_it_says(option):
+    """Its package must stand in its first line, or its values go nowhere."""
+    said = OmegaConf.load(config_dir() / "experiment" / f"{option}.yaml")
+    config = compose("train", [f"experiment={option}"], return_hydra_config=True)
+    for key in set(said) - {"defaults"}:
+        assert OmegaConf.masked_copy(said, key) == OmegaConf.create(
+            {key: within(config[key], said[key])}
+        )
+
+
+def within(node: Any, like: Any) -> Any:
+    """Return the part of a node that another one speaks of."""
+    if isinstance(like, DictConfig):
+        return {key: within(node[key], like[key]) for key in like}
+    return node
