@@ -53,6 +53,9 @@ class Facts:
         Spatial axes.
     patch
         Size of a training patch, ([z,] y, x); nothing if unknown.
+    batch
+        Measurements as in a batch of training, for methods that look at more than images: some
+        hundred particles with their CTFs. Empty where there are none.
 
     """
 
@@ -62,6 +65,7 @@ class Facts:
     channels: int = 1
     dims: int = 2
     patch: tuple[int, ...] = ()
+    batch: Batch = field(default_factory=dict)
 
 
 class Method(nn.Module):

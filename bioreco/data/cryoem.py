@@ -1,0 +1,254 @@
+"""Particle images of cryo-EM: the user's own, or simulated ones with a known volume."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bioreco.data.particles.broken import without_broken
+from bioreco.data.particles.contrast import settled
+from bioreco.data.particles.noise import Empty, Noise
+from bioreco.data.particles.optics import Given
+from bioreco.data.particles.pool import Pool, read_pool
+from bioreco.data.particles.preparation import Preparation
+from bioreco.data.particles.relion import read_particles
+from bioreco.data.particles.samples import ParticleSamples
+from bioreco.data.particles.simulated import Microscope, Wanted, simulate
+from bioreco.data.particles.sources import matter_of
+from bioreco.data.particles.values import Source, Volume
+from bioreco.errors import UserError
+from bioreco.operators.ctf import aliasing
+
+log = logging.getLogger("bioreco")
+
+
+class CryoEMData:
+    """Particle images with their CTF, and the true volume where it is known.
+
+    Parameters
+    ----------
+    seed
+        Decides what is simulated, which particles are chosen, and the halves of a set without.
+    paths
+        A STAR file, or an MRC stack alone. Without it, and without `root`, particles are simulated.
+    root
+        The folder that relative paths and the names in a STAR file start from; alone, it holds the
+        STAR file.
+    volume
+        What simulated particles show: a density map or a PDB file; nothing: a chain of blobs. For
+        particles from a file the truth to score against.
+    box
+        Pixels along y and x that methods see; None: as stored, 48 if simulated. The field of view
+        of stored images is kept, so that fewer pixels are larger.
+    pixel_size
+        Of stored images in Angstrom, where files don't say; of simulated ones.
+    particles
+        How many; None: all, 8000 if simulated.
+    snr
+        Of simulated particles: variance of the signal within the disc of the particle over the
+        variance of the noise; None: 1.
+    ctf
+        "auto": of the file, or simulated; "none": images without a CTF; or for a file that lacks
+        it defocus U, V (Angstrom) and angle (degrees).
+    contrast
+        "white" or "black" particles; "auto": as measured, and refused where that isn't clear.
+    background
+        Patches of pure noise: an MRC stack or a STAR file, see `read_pool`.
+    microscope
+        How simulated particles are seen.
+
+    Attributes
+    ----------
+    kind
+        "particles".
+    particles
+        The set, as stored.
+    truth
+        The volume that they show, on the grid of the images, or None.
+    box, pixel_size
+        Pixels along y and x that methods see, and their size in Angstrom.
+
+    Raises
+    ------
+    UserError
+        If files can't be understood, or an option is out of range.
+
+    """
+
+    kind = "particles"
+    inputs, dims, channels, augment = 1, 2, "independent", "none"
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        paths: list[str] | str | None = None,
+        root: str | None = None,
+        volume: str | None = None,
+        box: int | None = None,
+        pixel_size: float | None = None,
+        particles: int | None = None,
+        snr: float | None = None,
+        ctf: str | list[float] = "auto",
+        contrast: str = "auto",
+        background: str | None = None,
+        microscope: Microscope | None = None,
+    ) -> None:
+        self.seed, seen = seed, Microscope() if microscope is None else microscope
+        if isinstance(ctf, str) and ctf not in ("auto", "none"):
+            raise UserError(f"data.ctf={ctf}: auto, none, or [U,V,ANGLE] in Angstrom and degrees")
+        self.truth: Volume | None = None
+        self.background: Source | None = None
+        self.pool: Pool | None = None
+        if paths or root:
+            if snr is not None:
+                raise UserError(f"data.snr={snr:g} is of simulated particles, not of files")
+            given = Given(
+                pixel_size,
+                seen.voltage,
+                seen.spherical_aberration,
+                seen.amplitude_contrast,
+                ctf,
+            )
+            self._read(_file(paths, root), root, given, particles)
+            self._prepare(box, contrast)
+            if volume is not None:
+                _, self.truth, _ = matter_of(
+                    _under(volume, root),
+                    box=self.box,
+                    pixel=self.pixel_size,
+                    resolution=seen.resolution,
+                    seed=seed,
+                )
+        else:
+            wanted = Wanted(
+                8000 if particles is None else particles,
+                1.0 if snr is None else snr,
+                _simulated_ctf(ctf),
+                seed,
+            )
+            self._simulate(volume, box, pixel_size, seen, wanted)
+            if contrast not in ("auto", "white"):
+                raise UserError(f"data.contrast={contrast}: simulated particles are white")
+            self._prepare(None, "white")
+        if background is not None:
+            path = Path(_under(background, root)).expanduser()
+            self.pool = read_pool(path, self.particles, self.preparation, root=root)
+        elif self.background is not None:
+            self.pool = Pool(self.background, self.preparation)
+
+    def _read(self, path: Path, root: str | None, given: Given, count: int | None) -> None:
+        found = read_particles(path, root=root, given=given)
+        for note in found.notes:
+            log.info("%s: %s.", found.name, note)
+        if count is not None and not 1 <= count <= len(found):
+            raise UserError(f"data.particles={count}: {found.name} holds {len(found)}")
+        if count is not None and count < len(found):
+            rng = np.random.default_rng([41, self.seed])
+            found = found.subset(np.sort(rng.choice(len(found), count, replace=False)))
+        found = without_broken(found)
+        if found.halves is None:
+            order = np.random.default_rng([43, self.seed]).permutation(len(found))
+            found = replace(found, halves=1 + order % 2)
+        self.particles = found
+
+    def _simulate(
+        self,
+        volume: str | None,
+        box: int | None,
+        pixel: float | None,
+        microscope: Microscope,
+        wanted: Wanted,
+    ) -> None:
+        matter, truth, radius = matter_of(
+            volume, box=box, pixel=pixel, resolution=microscope.resolution, seed=self.seed
+        )
+        self.truth = truth
+        self.particles = simulate(matter, truth, radius, microscope, wanted)
+        side = len(truth.values)
+        self.background = Empty(Noise(side, microscope.noise, self.seed))
+        defocus = "{:g} to {:g} um defocus".format(*np.array(microscope.defocus) / 1e4)
+        log.info(
+            "These are %d simulated particles (seed %d) of a %s: %d x %d pixels of %.4g Angstrom,"
+            " power SNR %g within a disc of %.0f Angstrom, %s noise, %s.",
+            wanted.particles,
+            self.seed,
+            truth.name,
+            side,
+            side,
+            truth.voxel,
+            wanted.snr,
+            2 * radius,
+            microscope.noise,
+            defocus if wanted.ctf else "no CTF",
+        )
+
+    def _prepare(self, box: int | None, contrast: str) -> None:
+        stored = self.particles.box
+        self.box = stored if box is None else box
+        if not 16 <= self.box <= stored:
+            raise UserError(
+                f"data.box={self.box}: at least 16, and at most the {stored} pixels of the images"
+            )
+        self.pixel_size = self.particles.pixel_size * stored / self.box
+        plain = Preparation(stored, self.box)
+        simulated = self.background is not None
+        sign = 1 if simulated else settled(self.particles, plain, contrast)
+        told = aliasing(torch.from_numpy(plain.ctf(self.particles)), self.box)
+        if told:
+            log.warning("%s: %s", self.particles.name, told)
+        self.preparation = replace(plain, sign=sign)
+
+    @property
+    def patch(self) -> tuple[int, int]:
+        """Pixels along y and x that methods see."""
+        return self.box, self.box
+
+    def training(self, wants: Sequence[str] = ()) -> ParticleSamples:
+        """Return what is learnt from, with what the method wants beside y, ctf and seed.
+
+        Raises
+        ------
+        UserError
+            If the particles lack it.
+
+        """
+        return ParticleSamples(self.particles, self.preparation, tuple(wants), self.pool)
+
+
+def _simulated_ctf(ctf: str | list[float]) -> bool:
+    if not isinstance(ctf, str):
+        raise UserError(
+            f"data.ctf={ctf} is of measured images; simulated ones take data.microscope.defocus"
+        )
+    return ctf == "auto"
+
+
+def _under(path: str, root: str | None) -> str:
+    """Return a path from the root, if it is there, else as it is."""
+    inside = Path(root or "").expanduser() / path
+    return str(inside if inside.exists() else path)
+
+
+def _file(paths: list[str] | str | None, root: str | None) -> Path:
+    """Return the one file of particles that is meant."""
+    named = [paths] if isinstance(paths, str) else list(paths or [])
+    if len(named) > 1:
+        raise UserError(
+            f"data.paths: {len(named)} files of particles; join them into one STAR file"
+        )
+    if named:
+        return Path(_under(named[0], root)).expanduser()
+    folder = Path(root or "").expanduser()
+    if not folder.is_dir():
+        raise UserError(f"data.root={root}: there is no such folder")
+    found = sorted(folder.glob("*.star"))
+    if len(found) != 1:
+        told = ", ".join(path.name for path in found[:5]) or "none"
+        raise UserError(f"data.root={root} holds {len(found)} STAR files ({told}); say data.paths")
+    return found[0]

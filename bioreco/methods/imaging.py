@@ -1,0 +1,83 @@
+"""What is drawn for each simulated image of a particle: pose, shift, noise, Eq. (40)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bioreco.errors import UserError, nearest
+from bioreco.methods import spectra
+from bioreco.methods.method import Batch
+from bioreco.operators.rotations import uniform_rotations
+
+POSES = ("uniform", "data")
+NOISES = ("gaussian", "coloured", "patches")
+
+
+@dataclass(frozen=True)
+class Imaging:
+    """The distributions that imaging is drawn from.
+
+    Attributes
+    ----------
+    poses
+        "uniform": no direction is preferred. "data": directions as often as in the poses of the
+        data, though not those of each particle.
+    shifts
+        Particles lie off the centre by at most this along x and y, in Angstrom, evenly.
+    noise
+        "gaussian": white, with a standard deviation of 1, as particles are normalised.
+        "coloured": with the power spectrum of background patches. "patches": background patches
+        themselves, each with the CTF of its micrograph.
+
+    Raises
+    ------
+    UserError
+        If an option is out of range.
+
+    """
+
+    poses: str = "uniform"
+    shifts: float = 10.0
+    noise: str = "gaussian"
+
+    def __post_init__(self) -> None:
+        for key, allowed in (("poses", POSES), ("noise", NOISES)):
+            given = getattr(self, key)
+            if given not in allowed:
+                raise UserError(
+                    f"method.imaging.{key}={given}: choose one of {', '.join(allowed)}."
+                    + nearest(given, allowed)
+                )
+        if self.shifts < 0:
+            raise UserError(f"method.imaging.shifts={self.shifts}: not negative, in Angstrom")
+
+    @property
+    def wants(self) -> tuple[str, ...]:
+        """What a batch must hold for it."""
+        patches = ("background",) if self.noise != "gaussian" else ()
+        return (*patches, "pose") if self.poses == "data" else patches
+
+    def draw_poses(self, batch: Batch) -> Tensor:
+        """Return one rotation for each image of a batch (b, 3, 3)."""
+        number, device = len(batch["ctf"]), batch["ctf"].device
+        if self.poses == "data":
+            return batch["pose"][torch.randperm(number, device=device)]
+        draws = torch.rand(number, 3, device=device, dtype=torch.float64)
+        return uniform_rotations(draws).float()
+
+    def draw_shifts(self, batch: Batch) -> Tensor:
+        """Return how far each image lies off the centre along (x, y), in Angstrom (b, 2)."""
+        ctf = batch["ctf"]
+        return self.shifts * (2 * torch.rand(len(ctf), 2, device=ctf.device) - 1)
+
+    def draw_noise(self, batch: Batch, rings: Tensor, like: Tensor) -> Tensor:
+        """Return noise (b, 1, y, x), with the power `rings` at each frequency if coloured."""
+        if self.noise == "patches":
+            return batch["background"]
+        white = torch.randn_like(like)
+        if self.noise == "gaussian":
+            return white
+        return spectra.apply(white, spectra.on_plane(rings, like.shape[-1]).sqrt())
