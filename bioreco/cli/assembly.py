@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from bioreco.build import build, find
+from bioreco.cli.forwarding import forward_model
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
 from bioreco.engine import checkpoint
@@ -36,6 +37,10 @@ class Shape:
         Whether it sees all channels at once.
     augment
         How training patches were turned.
+    spacing
+        Pixel sizes ([z,] y, x) in nanometres; None where they are unknown.
+    smallest
+        Pixels ([z,] y, x) that all images have at least.
 
     """
 
@@ -43,18 +48,24 @@ class Shape:
     dims: int
     joint: bool
     augment: str
+    spacing: tuple[float, ...] | None = None
+    smallest: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, data: Measurements) -> Shape:
         """Return what a data set asks for."""
-        return cls(data.inputs, data.dims, data.channels == "joint", data.augment)
+        joint = data.channels == "joint"
+        return cls(data.inputs, data.dims, joint, data.augment, data.spacing, data.smallest)
 
 
-def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factory]]:
+def assemble(
+    config: DictConfig, shape: Shape, *, restored: bool = False
+) -> tuple[Method, dict[str, Factory]]:
     """Build the method of a configuration, with the parts it asks for, and its optimisers.
 
     A part is asked for by the name of a constructor argument: `network`, `forward_model`,
-    `noise_model`, `denoiser` (the run that `prior` names); `dims` is the number of spatial axes.
+    `noise_model`, `denoiser` (the run that `prior` names); `dims` is the number of spatial axes,
+    `inputs` the channels seen at once. A method that is `restored` gets its weights afterwards.
     """
     trusted = tuple(config.get("trust") or ())
     torch.manual_seed(fold(int(config.seed), 0))
@@ -68,16 +79,19 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
     if "network" in wanted:
         each = node.get(getattr(made, "outputs", ""), 1)
         each = each if isinstance(each, int) and each > 0 else 1  # a wrong one is told later
-        sizes = {"inputs": shape.inputs, "outputs": shape.inputs * each, "dims": shape.dims}
-        parts["network"] = build(config.network, "network", trusted=trusted, **sizes)
+        ends = {"inputs": shape.inputs, "outputs": shape.inputs * each, "dims": shape.dims}
+        parts["network"] = build(config.network, "network", trusted=trusted, **ends)
     if "forward_model" in wanted:
-        parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
+        known = {"dims": shape.dims, "inputs": shape.inputs, "spacing": shape.spacing}
+        parts["forward_model"] = forward_model(
+            config.forward, trusted=trusted, restored=restored, smallest=shape.smallest, **known
+        )
     if "noise_model" in wanted:
         parts["noise_model"] = build(config.noise, "noise", trusted=trusted)
     if "denoiser" in wanted:
         parts["denoiser"] = _prior(node.get("prior"), trusted)
-    if "dims" in wanted:
-        parts["dims"] = shape.dims
+    sizes = {"dims": shape.dims, "inputs": shape.inputs}
+    parts |= {name: size for name, size in sizes.items() if name in wanted}
     method: Method = build(node, "method", trusted=trusted, **parts)
     factories = {
         str(player): build(part, f"method.optim.{player}", trusted=trusted)
@@ -188,7 +202,7 @@ class Kept:
         """
         config = OmegaConf.create({**self.state["config"], "trust": list(trust)})
         shape = Shape(**self.state["shape"])
-        method, _ = assemble(config, shape)
+        method, _ = assemble(config, shape, restored=True)
         method.load_state_dict(dict(self.state["method"]) | dict(self.state.get("average", {})))
         return method, shape
 

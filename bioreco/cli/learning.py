@@ -133,6 +133,10 @@ def facts(samples: Patches, data: Measurements, noise: dict[str, list[Noise]]) -
         channels=data.inputs,
         dims=data.dims,
         patch=data.patch,
+        validation=[
+            (torch.from_numpy(seen.read(0)), torch.from_numpy(clean.read(0)))
+            for seen, clean in data.validation
+        ],
     )
 
 

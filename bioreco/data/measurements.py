@@ -13,6 +13,7 @@ from bioreco.data.frames import Frames
 from bioreco.data.normalisation import Normalisation
 from bioreco.data.pairs import Half
 from bioreco.data.patches import AUGMENTATIONS, Patches, patch_size
+from bioreco.data.psf import shared_spacing
 from bioreco.errors import UserError, nearest
 
 CHANNELS = ("independent", "joint")
@@ -68,8 +69,15 @@ class Measurements:
         Spatial axes of the network.
     patch
         Size of a training patch, ([z,] y, x), which is smaller than wanted for small images.
+    smallest
+        Pixels ([z,] y, x) that all images have at least.
+    spacing
+        Their pixel sizes ([z,] y, x) in nanometres; None where they don't say or differ.
+    validation
+        Further images with their references, which methods may settle an option on.
     """
 
+    validation: Sequence[tuple[Frames, Frames]] = ()
     kind = "images"
 
     def __init__(
@@ -107,6 +115,8 @@ class Measurements:
         self.dims = first.dims
         self.inputs = first.channels if channels == "joint" else 1
         names = [frames.image.name for frames in self.images]
+        self.smallest = tuple(map(min, zip(*(one.shape for one in self.images), strict=True)))
+        self.spacing = shared_spacing([one.image for one in self.images], first.spatial)
         self.patch = patch_size([frames.shape for frames in self.images], patch, names)
 
     def training(self, wants: Sequence[str] = ()) -> tuple[Patches, Normalisation]:

@@ -56,6 +56,9 @@ class Facts:
     batch
         Measurements as in a batch of training, for methods that look at more than images: some
         hundred particles with their CTFs. Empty where there are none.
+    validation
+        Further measurements with their truth, (c, [z,] y, x) each in grey levels: what an option
+        may be settled on.
 
     """
 
@@ -66,6 +69,7 @@ class Facts:
     dims: int = 2
     patch: tuple[int, ...] = ()
     batch: Batch = field(default_factory=dict)
+    validation: Sequence[tuple[Tensor, Tensor]] = ()
 
 
 class Method(nn.Module):
@@ -86,6 +90,9 @@ class Method(nn.Module):
         The option that says how many channels its network puts out for each that it sees; "": one.
     averaged
         Whether averaging over turns of the image may improve its estimates.
+    denoises
+        Whether its estimate is what was measured, less the noise. A deconvolution's isn't, and
+        can't be scored by predicting the measurement.
     footprint
         Bytes it needs for each pixel of a frame that can't be cut.
 
@@ -106,6 +113,7 @@ class Method(nn.Module):
     blends: bool = False
     outputs: str = ""
     averaged: bool = True
+    denoises: bool = True
     footprint: int = 64
 
     def check(self, patch: Sequence[int]) -> None:
