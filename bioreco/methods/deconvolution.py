@@ -119,20 +119,13 @@ class Deconvolution(Method):
                 each.setdefault(key, []).append(facts.images[k][c : c + 1])
                 noises.setdefault(key, noise_of(facts, k, c, key[1]))
         self.settled = []
-        for (shift, unit), images in each.items():
-            pieces = [
-                piece[None] * unit + shift for piece in calibration.crops(images, self.budget)
-            ]
-            noise = noises[shift, unit]
+        for (mean, size), images in each.items():
+            pieces = [piece[None] * size + mean for piece in calibration.crops(images, BUDGET)]
+            noise = noises[mean, size]
             read = noise["read_noise"] if noise["gain"] > 0 else noise["sigma"]
-            known = Settled(shift, unit, self._dark(pieces), noise["gain"], noise["offset"], read)
+            known = Settled(mean, size, self._dark(pieces), noise["gain"], noise["offset"], read)
             strength = self._strength(known, pieces, facts.validation)
             self.settled.append(Settled(**{**asdict(known), "strength": strength}))
-
-    @property
-    def budget(self) -> int:
-        """Pixels that a strength is settled on."""
-        return BUDGET
 
     def _dark(self, pieces: Sequence[Tensor]) -> float:
         if self.background is not None:
@@ -195,9 +188,7 @@ class Deconvolution(Method):
             for one, shift, unit in zip(y, shifts, units, strict=True):
                 known = self._known(float(shift), float(unit))
                 level = (one * unit + shift)[None, None] - known.background
-                x = torch.zeros_like(level)
-                for _, x in self.path(level.float(), known.strength):
-                    pass
+                *_, (_, x) = self.path(level.float(), known.strength)
                 channels.append((x[0, 0] + known.background - shift) / unit)
             found.append(torch.stack(channels))
         return Estimate(torch.stack(found).to(batch["y"]))

@@ -13,7 +13,7 @@ from torch import Tensor
 from bioreco.errors import UserError
 from bioreco.methods.deconvolution import Deconvolution, Path
 from bioreco.operators.blur import Blur
-from bioreco.operators.convolution import Cells
+from bioreco.operators.convolution import Cells, cut
 from bioreco.operators.linear import LinearOperator
 
 MOST = 200  # iterations that are tried
@@ -71,8 +71,7 @@ class RichardsonLucy(Deconvolution):
         mean = float(y.mean())
         x = torch.full_like(seen, mean)
         margins = self.forward_model.convolution.margins
-        size = y.shape[-dims:]
-        inside = [slice(a, a + n) for (a, _), n in zip(margins, size, strict=True)]
+        starts = [before for before, _ in margins]
         for number in range(1, int(until or MOST) + 1):
             ratio = y / H.forward(x).clamp(min=max(DARK * mean, 1e-30))
             below = seen
@@ -81,7 +80,7 @@ class RichardsonLucy(Deconvolution):
                 below = torch.maximum(below, LEAST * seen)
             x = x / below * H.adjoint(ratio).clamp(min=0)
             if until is None or number == int(until):
-                yield float(number), x[..., *inside]
+                yield float(number), cut(x, starts, y.shape[-dims:])
 
     def _operator(self) -> LinearOperator:
         """Return H from an object that is larger than the image."""

@@ -109,8 +109,8 @@ class Blur(nn.Module):
         turned = mirrored and _alike(kernel, kernel.transpose(-1, -2))
         return "turn" if turned else "mirror" if mirrored else "none"
 
-    def operator(self, batch: Mapping[str, Tensor] | None = None) -> LinearOperator:
-        """Return H for images of any size, whose border is continued; it is alike for all."""
+    def operator(self) -> LinearOperator:
+        """Return H for images of any size, whose border is continued."""
         H = self.convolution @ Border(self.convolution.margins, self.boundary)
         return Cells(self.down) @ H if self.down > 1 else H
 
@@ -142,7 +142,7 @@ class Blur(nn.Module):
             found = state.get(prefix + name)
             if own is not None and found is not None and own.shape != found.shape:
                 own.data = torch.empty_like(found, device=own.device)
-        super()._load_from_state_dict(state, prefix, *rest)  # type: ignore[arg-type]
+        super()._load_from_state_dict(state, prefix, *rest)
 
 
 class LearnablePSF(Blur):

@@ -48,8 +48,8 @@ class Convolution(LinearOperator):
         """Map an object (b, c, [z,] y, x) to its image, which is smaller by k - 1 pixels."""
         size = tuple(x.shape[-self.kernel.ndim :])
         full = self._times(x, size, conjugate=False)
-        inside = [slice(k - 1, n) for k, n in zip(self.kernel.shape, size, strict=True)]
-        return full[..., *inside]
+        starts = [k - 1 for k in self.kernel.shape]
+        return cut(full, starts, [n - k for n, k in zip(size, starts, strict=True)])
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Map an image (b, c, [z,] y, x) to an object, which is larger by k - 1 pixels."""
@@ -58,7 +58,7 @@ class Convolution(LinearOperator):
         )
         before = [part for k in reversed(self.kernel.shape) for part in (k - 1, 0)]
         found = self._times(functional.pad(y, before), size, conjugate=True)
-        return found[..., *[slice(0, n) for n in size]]
+        return cut(found, [0] * len(size), size)
 
     def _times(self, x: Tensor, size: Sequence[int], *, conjugate: bool) -> Tensor:
         axes = tuple(range(-self.kernel.ndim, 0))
@@ -134,12 +134,21 @@ class Cells(LinearOperator):
     def forward(self, x: Tensor) -> Tensor:
         """Return the image (..., y, x), whose size is a multiple of the factor."""
         k = self.factor
-        cells = x.unflatten(-1, (-1, k)).unflatten(-3, (-1, k))
-        return cells.mean((-1, -3), keepdim=True).expand_as(cells).reshape(x.shape)
+        rows, columns = x.shape[-2:]
+        cells = x.reshape(*x.shape[:-2], rows // k, k, columns // k, k)
+        means: Tensor = cells.mean((-1, -3), keepdim=True).expand_as(cells)
+        return means.reshape(x.shape)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Return the same."""
         return self.forward(y)
+
+
+def cut(x: Tensor, starts: Sequence[int], sizes: Sequence[int]) -> Tensor:
+    """Return a box of the last axes."""
+    for axis, (start, size) in enumerate(zip(starts, sizes, strict=True), -len(sizes)):
+        x = x.narrow(axis, start, size)
+    return x
 
 
 def fast_size(n: int) -> int:

@@ -24,6 +24,8 @@ FINE = 4  # samples of the radial profile per pixel
 ROUND = 4.0  # Airy radii that a kernel reaches by default
 DEEP = 2.0  # axial first zeros that a kernel reaches by default
 
+_MANY = 4096  # planes at once
+
 Aberration = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -171,8 +173,8 @@ class Optics:
         z = torch.linspace(-span, span, 2 * math.ceil(20 * span / self.axial) + 1)
         on_axis = torch.zeros(1, dtype=torch.float64)
         bright = [
-            self.intensity(on_axis, part, aberration, widest)[:, 0]
-            for part in z.double().split(4096)
+            self.intensity(on_axis, z[k : k + _MANY].double(), aberration, widest)[:, 0]
+            for k in range(0, len(z), _MANY)
         ]
         return float(z[int(torch.cat(bright).argmax())])
 
@@ -188,7 +190,8 @@ class Optics:
         bessel = torch.special.bessel_j0(2 * math.pi / self.wavelength * self.na * r[:, None] * rho)
         phase = aberration(rho, z[:, None])
         waves = torch.polar(weight.expand_as(phase), phase)
-        return (2 * (waves @ bessel.T.to(waves.dtype))).abs().square()
+        field: Tensor = 2 * (waves @ bessel.T.to(waves.dtype))
+        return field.abs().square()
 
 
 def gaussian(widths: Sequence[float], reach: Sequence[int]) -> Tensor:
