@@ -144,9 +144,9 @@ def turning(parts: Parts) -> str:
     """Return how patches are turned: as the data say, or less where the method can't bear it."""
     wanted = parts.shape.augment
     augment = max(wanted, parts.method.augment, key=AUGMENTATIONS.index)
-    if augment != wanted:
+    if augment != wanted and parts.method.players():
         log.info(
-            "The mask has a direction, so patches are turned less: data.augment=%s instead of %s.",
+            "The mask or the PSF has a direction, so patches are turned less: data.augment=%s instead of %s.",
             augment,
             wanted,
         )

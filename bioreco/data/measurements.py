@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +127,7 @@ class Measurements:
         ----------
         wants
             What the method learns from beside the measurements `y`: "pair", a second measurement
-            of the same, or "x", the reference.
+            of the same, "x", the reference, or "sharp", other images that aren't blurred.
 
         Raises
         ------
@@ -134,18 +135,39 @@ class Measurements:
             If there is none of what is wanted.
 
         """
+        apart = [name for name in wants if name == "sharp"]
+        wants = [name for name in wants if name not in apart]
         blocks = load(self._beside(wants), seed=self.seed)
         own = self.images[0].channels
         scale = Normalisation.of(block[:own] for block in blocks)
+        others = {name: self._split(map(scale.apply, self.unpaired(blocks))) for name in apart}
         parts: dict[str, list[Array]] = {name: [] for name in ("y", *wants)}
         while blocks:
             block = blocks.pop(0)
             for name, values in zip(parts, np.split(block, len(parts)), strict=True):
-                scaled = scale.apply(values)
-                parts[name] += [scaled] if self.inputs > 1 else list(scaled[:, None])
+                parts[name] += self._split([scale.apply(values)])
         y = parts.pop("y")
         scales = scale.each(len(y), joint=self.inputs > 1)
-        return Patches(y, self.patch, self.augment, beside=parts, scales=scales), scale
+        options: Any = {"beside": parts, "scales": scales, "apart": others}
+        return Patches(y, self.patch, self.augment, **options), scale
+
+    def _split(self, blocks: Iterable[Array]) -> list[Array]:
+        """Return blocks as the network sees them, all channels at once or one by one."""
+        return [part for one in blocks for part in ([one] if self.inputs > 1 else one[:, None])]
+
+    def unpaired(self, blocks: Sequence[Array]) -> list[Array]:
+        """Return sharp images of something else, in the grey levels of the blurred `blocks`.
+
+        Raises
+        ------
+        UserError
+            If there are none.
+
+        """
+        raise UserError(
+            "this method learns from sharp images of something else: say data=deconvolution,"
+            f" and for your own data.sharp=FOLDER ({len(blocks)} blurred images are given)"
+        )
 
     def _beside(self, wants: Sequence[str]) -> Sequence[Frames]:
         if not wants:

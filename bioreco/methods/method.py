@@ -79,7 +79,8 @@ class Method(nn.Module):
     ----------
     wants
         What it learns from beside the measurements: "pair", a second measurement of the same, or
-        "x", the clean image. Batches hold it under that name.
+        "x", the clean image. Batches hold it under that name. "sharp" are images of something else
+        without the blur, on the same scale: patches of them are drawn independently of `y`.
     uncertain
         Whether its estimates have a standard deviation.
     posterior
