@@ -146,7 +146,8 @@ def turning(parts: Parts) -> str:
     augment = max(wanted, parts.method.augment, key=AUGMENTATIONS.index)
     if augment != wanted and parts.method.players():
         log.info(
-            "The mask or the PSF has a direction, so patches are turned less: data.augment=%s instead of %s.",
+            "The mask or the PSF has a direction, so patches are turned less: data.augment=%s"
+            " instead of %s.",
             augment,
             wanted,
         )

@@ -128,7 +128,10 @@ class Method(nn.Module):
         """
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
-        """Return what is trained, by name; each has an optimiser of its own."""
+        """Return what is trained, by name; each has an optimiser of its own.
+
+        A player may have no parameters; then it is no part of `step`.
+        """
         raise NotImplementedError
 
     def step(self, batch: Batch) -> Iterator[tuple[str, Losses]]:
