@@ -110,6 +110,13 @@ class Deconvolution(Measurements):
             self.patch = (min(self.smallest[0], self.patch[-1]), *self.patch[1:])
         self.spacing = self.spacing or sizes
 
+    def true_psf(self) -> Array | None:
+        """Return the PSF of simulated images, on their pixels."""
+        made = self._made
+        if self._own:
+            return None
+        return microscope(made.psf, made.spacing, made.optics, self.smallest).kernel.numpy()
+
     def unpaired(self, blocks: Sequence[Array]) -> list[Array]:
         """Return the sharp domain (c, [z,] y, x), in the grey levels of the blurred `blocks`."""
         if self._sharp == "simulated":

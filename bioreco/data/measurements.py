@@ -155,6 +155,10 @@ class Measurements:
         """Return blocks as the network sees them, all channels at once or one by one."""
         return [part for one in blocks for part in ([one] if self.inputs > 1 else one[:, None])]
 
+    def true_psf(self) -> Array | None:
+        """Return the PSF ([z,] y, x) that simulated images were blurred with; None: unknown."""
+        return None
+
     def unpaired(self, blocks: Sequence[Array]) -> list[Array]:
         """Return sharp images of something else, in the grey levels of the blurred `blocks`.
 
