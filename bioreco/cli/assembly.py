@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from bioreco.build import build, find
+from bioreco.cli.forwarding import forward_model
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
 from bioreco.engine import checkpoint
@@ -38,6 +39,10 @@ class Shape:
         How training patches were turned.
     box, pixel_size
         Of a volume that is learnt, in pixels and Angstrom; 0 where none is.
+    spacing
+        Pixel sizes ([z,] y, x) in nanometres; None where they are unknown.
+    smallest
+        Pixels ([z,] y, x) that all images have at least.
 
     """
 
@@ -47,19 +52,25 @@ class Shape:
     augment: str
     box: int = 0
     pixel_size: float = 0.0
+    spacing: tuple[float, ...] | None = None
+    smallest: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, data: Measurements) -> Shape:
         """Return what a data set asks for."""
-        return cls(data.inputs, data.dims, data.channels == "joint", data.augment)
+        seen = cls(data.inputs, data.dims, data.channels == "joint", data.augment)
+        return replace(seen, spacing=data.spacing, smallest=data.smallest)
 
 
-def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factory]]:
+def assemble(
+    config: DictConfig, shape: Shape, *, restored: bool = False
+) -> tuple[Method, dict[str, Factory]]:
     """Build the method of a configuration, with the parts it asks for, and its optimisers.
 
     A part is asked for by the name of a constructor argument: `network`, `forward_model`,
     `noise_model`, `denoiser` (the run that `prior` names); `dims` is the number of spatial axes,
-    `box` and `pixel_size` are those of a volume.
+    `inputs` the channels seen at once, `box` and `pixel_size` are those of a volume. A method that
+    is `restored` gets its weights afterwards.
     """
     trusted = tuple(config.get("trust") or ())
     torch.manual_seed(fold(int(config.seed), 0))
@@ -73,16 +84,19 @@ def assemble(config: DictConfig, shape: Shape) -> tuple[Method, dict[str, Factor
     if "network" in wanted:
         each = node.get(getattr(made, "outputs", ""), 1)
         each = each if isinstance(each, int) and each > 0 else 1  # a wrong one is told later
-        sizes = {"inputs": shape.inputs, "outputs": shape.inputs * each, "dims": shape.dims}
-        parts["network"] = build(config.network, "network", trusted=trusted, **sizes)
+        ends = {"inputs": shape.inputs, "outputs": shape.inputs * each, "dims": shape.dims}
+        parts["network"] = build(config.network, "network", trusted=trusted, **ends)
     if "forward_model" in wanted:
-        parts["forward_model"] = build(config.forward, "forward", trusted=trusted)
+        known = {"dims": shape.dims, "inputs": shape.inputs, "spacing": shape.spacing}
+        parts["forward_model"] = forward_model(
+            config.forward, trusted=trusted, restored=restored, smallest=shape.smallest, **known
+        )
     if "noise_model" in wanted:
         parts["noise_model"] = build(config.noise, "noise", trusted=trusted)
     if "denoiser" in wanted:
         parts["denoiser"] = _prior(node.get("prior"), trusted)
-    given = {"dims": shape.dims, "box": shape.box, "pixel_size": shape.pixel_size}
-    parts |= {name: value for name, value in given.items() if name in wanted}
+    sizes = {name: getattr(shape, name) for name in ("dims", "inputs", "box", "pixel_size")}
+    parts |= {name: size for name, size in sizes.items() if name in wanted}
     method: Method = build(node, "method", trusted=trusted, **parts)
     factories = {
         str(player): build(part, f"method.optim.{player}", trusted=trusted)
@@ -105,10 +119,7 @@ def _prior(path: str | None, trust: tuple[str, ...]) -> TrainedPrior | None:
 
 
 def check_patch(data: Measurements, method: Method) -> None:
-    """Refuse patches that the network can't halve as often as it wants to, or the method can't use.
-
-    Both are told before any work is done.
-    """
+    """Refuse patches that the network can't halve so often, or the method can't use."""
     for pixels, step in zip(data.patch, method.stride or (), strict=False):
         if pixels % step:
             raise UserError(
@@ -193,7 +204,7 @@ class Kept:
         """
         config = OmegaConf.create({**self.state["config"], "trust": list(trust)})
         shape = Shape(**self.state["shape"])
-        method, _ = assemble(config, shape)
+        method, _ = assemble(config, shape, restored=True)
         method.load_state_dict(dict(self.state["method"]) | dict(self.state.get("average", {})))
         return method, shape
 

@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from bioreco.build import build, check_suits
+from bioreco.cli import consistency
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import Shape, assemble
 from bioreco.cli.context import Context
@@ -90,6 +91,7 @@ def scored(
     found = dict(values.get("baselines", {}))
     for name in wanted(config):
         results: list[Frames] = []
+        more: dict[str, float] = {}
         references: list[Frames | None] = []
         images = [frames for part in parts for frames, _ in _scorable(part)]
         paths = targets(
@@ -116,8 +118,9 @@ def scored(
                 extras=[Beside()] * len(mine),
             )
             results += opened(mine, noisy)
+            more = consistency.measure(predictor, noisy, opened(mine, noisy), noise)
             references += [clean for _, clean in here]
-        found[name] = score(results, references)
+        found[name] = score(results, references) | more
         told = found[name].get("psnr")
         log.info("Baseline %s: %s", name, "no PSNR" if told is None else f"{told:.2f} dB (PSNR)")
     return {"baselines": found} if found else {}

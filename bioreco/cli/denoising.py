@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
-from bioreco.cli import baselines, inferring
+from bioreco.cli import baselines, consistency, inferring
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
@@ -83,10 +83,12 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
                 seen=job.data.beside(wants),
             )
             values |= _added(values, summary(learned, runtime), seconds)
+            results = opened(job.paths, job.data.images)
+            more = consistency.told(learned.predictor, job.data, results, job.noise, job.folder)
             found.append(score(learned.predictor, job.data, job.noise))
         if runtime.first:
             title = f"bioreco denoise, {values['method']}"
-            values |= _shown(jobs, folder, title=title, wants=wants)
+            values |= consistency.added(_shown(jobs, folder, title=title, wants=wants), more)
             values |= scored(found, values)
             filtered = {job.data: job.noise for job in jobs}
             values |= baselines.scored(config, context, filtered, runtime, folder, values)

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from bioreco.cli import baselines
+from bioreco.cli import baselines, consistency
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import (
@@ -91,4 +91,6 @@ def reconstruct(
     found, std = opened(paths, data.images), opened(stds(extras), data.images)
     show(folder / "preview.png", data.images[0], found[0], data.references[0], title=note, std=std)
     values |= told(extras) | compare(data.images, found, data.references, std, wants=wants)
+    more = consistency.told(learned.predictor, data, found, noise, folder)
+    values = consistency.added(values, more)
     return values | scored([score(learned.predictor, data, noise)], values)

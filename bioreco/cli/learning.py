@@ -133,6 +133,10 @@ def facts(samples: Patches, data: Measurements, noise: dict[str, list[Noise]]) -
         channels=data.inputs,
         dims=data.dims,
         patch=data.patch,
+        validation=[
+            (torch.from_numpy(seen.read(0)), torch.from_numpy(clean.read(0)))
+            for seen, clean in data.validation
+        ],
     )
 
 
@@ -140,9 +144,10 @@ def turning(parts: Parts) -> str:
     """Return how patches are turned: as the data say, or less where the method can't bear it."""
     wanted = parts.shape.augment
     augment = max(wanted, parts.method.augment, key=AUGMENTATIONS.index)
-    if augment != wanted:
+    if augment != wanted and parts.method.players():
         log.info(
-            "The mask has a direction, so patches are turned less: data.augment=%s instead of %s.",
+            "The mask or the PSF has a direction, so patches are turned less: data.augment=%s"
+            " instead of %s.",
             augment,
             wanted,
         )

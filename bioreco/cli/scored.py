@@ -37,14 +37,21 @@ class Found:
 
 def judge(predictor: Predictor, data: Measurements, noise: Noises) -> Judge | None:
     """Return what chooses the weights during training; None if the noise doesn't allow it."""
-    known = [noise[frames.image.name] for frames in data.images]
-    reason = heldout.why_not(known)
+    reason = why_not(predictor, data, noise)
     if reason is not None:
         log.warning("The weights after the last step are reported, as %s.", reason)
         return None
+    known = [noise[frames.image.name] for frames in data.images]
     folds, pixels = heldout.GLANCE
     chosen = crops(data.images, known, beside=beside(predictor, data), pixels=pixels)
     return partial(heldout.judged, predictor, chosen, folds=folds)
+
+
+def why_not(predictor: Predictor, data: Measurements, noise: Noises) -> str | None:
+    """Return why a model can't be scored without a truth; None if it can."""
+    if not predictor.method.denoises:
+        return "its result isn't what was measured less the noise: the blur is undone, too"
+    return heldout.why_not([noise[frames.image.name] for frames in data.images])
 
 
 def beside(predictor: Predictor, data: Measurements) -> dict[str, list[Frames]]:
@@ -55,11 +62,11 @@ def beside(predictor: Predictor, data: Measurements) -> dict[str, list[Frames]]:
 
 def score(predictor: Predictor, data: Measurements, noise: Noises) -> Found:
     """Score a trained method on crops of what it was trained on."""
-    known = [noise[frames.image.name] for frames in data.images]
-    reason = heldout.why_not(known)
+    reason = why_not(predictor, data, noise)
     if reason is not None:
         return Found(absent=reason)
     found: list[Scores] = []
+    known = [noise[frames.image.name] for frames in data.images]
     others = beside(predictor, data)
     for crop in crops(data.images, known, beside=others, pixels=heldout.PIXELS):
         errors = heldout.heldout(predictor, crop)

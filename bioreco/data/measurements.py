@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from bioreco.data.frames import Frames
 from bioreco.data.normalisation import Normalisation
 from bioreco.data.pairs import Half
 from bioreco.data.patches import AUGMENTATIONS, Patches, patch_size
+from bioreco.data.psf import shared_spacing
 from bioreco.errors import UserError, nearest
 
 CHANNELS = ("independent", "joint")
@@ -68,8 +70,15 @@ class Measurements:
         Spatial axes of the network.
     patch
         Size of a training patch, ([z,] y, x), which is smaller than wanted for small images.
+    smallest
+        Pixels ([z,] y, x) that all images have at least.
+    spacing
+        Their pixel sizes ([z,] y, x) in nanometres; None where they don't say or differ.
+    validation
+        Further images with their references, which methods may settle an option on.
     """
 
+    validation: Sequence[tuple[Frames, Frames]] = ()
     kind = "images"
 
     def __init__(
@@ -107,6 +116,8 @@ class Measurements:
         self.dims = first.dims
         self.inputs = first.channels if channels == "joint" else 1
         names = [frames.image.name for frames in self.images]
+        self.smallest = tuple(map(min, zip(*(one.shape for one in self.images), strict=True)))
+        self.spacing = shared_spacing([one.image for one in self.images], first.spatial)
         self.patch = patch_size([frames.shape for frames in self.images], patch, names)
 
     def training(self, wants: Sequence[str] = ()) -> tuple[Patches, Normalisation]:
@@ -116,7 +127,7 @@ class Measurements:
         ----------
         wants
             What the method learns from beside the measurements `y`: "pair", a second measurement
-            of the same, or "x", the reference.
+            of the same, "x", the reference, or "sharp", other images that aren't blurred.
 
         Raises
         ------
@@ -124,18 +135,43 @@ class Measurements:
             If there is none of what is wanted.
 
         """
+        apart = [name for name in wants if name == "sharp"]
+        wants = [name for name in wants if name not in apart]
         blocks = load(self._beside(wants), seed=self.seed)
         own = self.images[0].channels
         scale = Normalisation.of(block[:own] for block in blocks)
+        others = {name: self._split(map(scale.apply, self.unpaired(blocks))) for name in apart}
         parts: dict[str, list[Array]] = {name: [] for name in ("y", *wants)}
         while blocks:
             block = blocks.pop(0)
             for name, values in zip(parts, np.split(block, len(parts)), strict=True):
-                scaled = scale.apply(values)
-                parts[name] += [scaled] if self.inputs > 1 else list(scaled[:, None])
+                parts[name] += self._split([scale.apply(values)])
         y = parts.pop("y")
         scales = scale.each(len(y), joint=self.inputs > 1)
-        return Patches(y, self.patch, self.augment, beside=parts, scales=scales), scale
+        options: Any = {"beside": parts, "scales": scales, "apart": others}
+        return Patches(y, self.patch, self.augment, **options), scale
+
+    def _split(self, blocks: Iterable[Array]) -> list[Array]:
+        """Return blocks as the network sees them, all channels at once or one by one."""
+        return [part for one in blocks for part in ([one] if self.inputs > 1 else one[:, None])]
+
+    def true_psf(self) -> Array | None:
+        """Return the PSF ([z,] y, x) that simulated images were blurred with; None: unknown."""
+        return None
+
+    def unpaired(self, blocks: Sequence[Array]) -> list[Array]:
+        """Return sharp images of something else, in the grey levels of the blurred `blocks`.
+
+        Raises
+        ------
+        UserError
+            If there are none.
+
+        """
+        raise UserError(
+            "this method learns from sharp images of something else: say data=deconvolution,"
+            f" and for your own data.sharp=FOLDER ({len(blocks)} blurred images are given)"
+        )
 
     def _beside(self, wants: Sequence[str]) -> Sequence[Frames]:
         if not wants:

@@ -44,6 +44,8 @@ class Patches:
         shape, on the same scale. It is cut and turned as the block is.
     scales
         For each block the (shift, unit) of its channels: what was measured is y * unit + shift.
+    apart
+        Other images on the same scale, by name, whose patches are drawn independently.
 
     """
 
@@ -55,7 +57,11 @@ class Patches:
         *,
         beside: Mapping[str, Sequence[Array]] | None = None,
         scales: Sequence[tuple[Array, Array]] | None = None,
+        apart: Mapping[str, Sequence[Array]] | None = None,
     ) -> None:
+        self.apart = {
+            name: Patches(others, patch, augment) for name, others in (apart or {}).items()
+        }
         self.patch = tuple(patch)
         self.augment = augment
         self.scales = scales or [
@@ -112,7 +118,15 @@ class Patches:
             name: np.ascontiguousarray(turn(part[:, *region]))
             for name, part in self._parts(block).items()
         }
+        cut |= {name: self._drawn(name, rng) for name in self.apart}
         return cut | self._scale(block) | {"seed": np.int64(seed >> 1)}
+
+    def _drawn(self, name: str, rng: np.random.Generator) -> Array:
+        """Draw a patch of other images, turned as these may be."""
+        others = self.apart[name]
+        others.augment = self.augment
+        drawn: Array = others[0, int(rng.integers(2**62))]["y"]
+        return drawn
 
     def _parts(self, block: int) -> dict[str, NDArray[Any]]:
         known = {"y": self.blocks[block], "target": self.target[block], "held": self.held[block]}
@@ -137,6 +151,9 @@ class Patches:
                 key: v[None, :, *region].copy() for key, v in self._parts(int(block)).items()
             }
             sample |= {key: v[None] for key, v in self._scale(int(block)).items()}
+            for name, others in self.apart.items():
+                rest = others.validation()
+                sample[name] = rest[len(crops) % len(rest)]["y"]
             crops.append(sample | {"seed": np.array([len(crops)], dtype=np.int64)})
             pixels += int(np.prod(crop))
             if pixels >= VALIDATION_PIXELS:

@@ -74,6 +74,7 @@ class Training:
                 f"the method trains {', '.join(sorted(self.players))}, but method.optim"
                 f" configures {', '.join(sorted(factories)) or 'nothing'}"
             )
+        self.players = {name: parameters for name, parameters in self.players.items() if parameters}
         self.optimizers = {name: factories[name](p) for name, p in self.players.items()}
         self.rates = {
             name: [group["lr"] for group in optimizer.param_groups]

@@ -56,6 +56,9 @@ class Facts:
     batch
         Measurements as in a batch of training, for methods that look at more than images: some
         hundred particles with their CTFs. Empty where there are none.
+    validation
+        Further measurements with their truth, (c, [z,] y, x) each in grey levels: what an option
+        may be settled on.
 
     """
 
@@ -66,6 +69,7 @@ class Facts:
     dims: int = 2
     patch: tuple[int, ...] = ()
     batch: Batch = field(default_factory=dict)
+    validation: Sequence[tuple[Tensor, Tensor]] = ()
 
 
 class Method(nn.Module):
@@ -75,7 +79,8 @@ class Method(nn.Module):
     ----------
     wants
         What it learns from beside the measurements: "pair", a second measurement of the same, or
-        "x", the clean image. Batches hold it under that name.
+        "x", the clean image. Batches hold it under that name. "sharp" are images of something else
+        without the blur, on the same scale: patches of them are drawn independently of `y`.
     uncertain
         Whether its estimates have a standard deviation.
     posterior
@@ -86,6 +91,9 @@ class Method(nn.Module):
         The option that says how many channels its network puts out for each that it sees; "": one.
     averaged
         Whether averaging over turns of the image may improve its estimates.
+    denoises
+        Whether its estimate is what was measured, less the noise. A deconvolution's isn't, and
+        can't be scored by predicting the measurement.
     footprint
         Bytes it needs for each pixel of a frame that can't be cut.
 
@@ -106,6 +114,7 @@ class Method(nn.Module):
     blends: bool = False
     outputs: str = ""
     averaged: bool = True
+    denoises: bool = True
     footprint: int = 64
 
     def check(self, patch: Sequence[int]) -> None:
@@ -119,7 +128,10 @@ class Method(nn.Module):
         """
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
-        """Return what is trained, by name; each has an optimiser of its own."""
+        """Return what is trained, by name; each has an optimiser of its own.
+
+        A player may have no parameters; then it is no part of `step`.
+        """
         raise NotImplementedError
 
     def step(self, batch: Batch) -> Iterator[tuple[str, Losses]]:

@@ -1,0 +1,152 @@
+"""Simulated images of one microscope: noisy, blurred, and as they truly are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bioreco.data.frames import Frames
+from bioreco.data.image import Image
+from bioreco.data.psf import read_psf
+from bioreco.data.simulation.filaments import FINER, Camera, Scene, seen
+from bioreco.data.synthetic import InMemory
+from bioreco.errors import UserError
+from bioreco.operators.blur import FORMULAS, Blur
+from bioreco.operators.optics import Optics
+
+Array = NDArray[np.float32]
+Double = NDArray[np.float64]
+
+LEAST = 16  # pixels along y and x
+BRIGHTEST = 43  # stream of the image whose brightest pixel sets the scale
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What is simulated, and how much of it.
+
+    Attributes
+    ----------
+    count
+        Images of either domain.
+    size, slices
+        Their pixels; 1 slice: images, more: stacks.
+    peak
+        Photons in the brightest pixel of a typical blurred image.
+    scene, camera
+        What is drawn, and how light becomes grey levels.
+
+    Raises
+    ------
+    UserError
+        If an option is out of range.
+
+    """
+
+    count: int = 16
+    size: int = 128
+    slices: int = 1
+    peak: float = 100.0
+    scene: Scene = field(default_factory=Scene)
+    camera: Camera = field(default_factory=Camera)
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.size < LEAST or self.slices < 1 or not self.peak > 0:
+            raise UserError(
+                f"data.simulation: count={self.count} size={self.size} slices={self.slices}"
+                f" peak={self.peak:g}: at least 1, {LEAST} and 1, and a peak above 0"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels ([z,] y, x)."""
+        return (self.slices, self.size, self.size)[self.slices == 1 :]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Images of one size through one microscope.
+
+    Attributes
+    ----------
+    shape, spacing
+        Pixels ([z,] y, x) and their sizes in nanometres.
+    psf, optics
+        The blur; see `microscope`.
+    what
+        Scene, camera and peak.
+    seed
+        Decides what is drawn.
+
+    """
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    psf: str
+    optics: Optics
+    what: Simulation
+    seed: int
+
+    def pairs(self, stream: int, count: int) -> list[tuple[Frames, Frames]]:
+        """Return noisy blurred images and their truths; other streams are other images."""
+        kernel = self._kernel()
+        scale = self.what.peak / float(self._draw(BRIGHTEST, 0, kernel)[1].max())
+        found = []
+        for k in range(count):
+            truth, blurred = self._draw(stream, k, kernel)
+            y = self.what.camera.measure(
+                scale * blurred, np.random.default_rng([stream, self.seed, k])
+            )
+            x = self.what.camera.clean(scale * truth)
+            found.append((self._frames(f"blurred_{k}.tif", y), self._frames(f"truth_{k}.tif", x)))
+        return found
+
+    def _draw(self, stream: int, k: int, kernel: Double) -> tuple[Double, Double]:
+        rng = np.random.default_rng([stream, self.seed, k, 1])
+        return seen(self.what.scene, self.shape, self.spacing, kernel, rng)
+
+    def _kernel(self) -> Double:
+        """Return the PSF on the fine grid that objects are drawn on."""
+        finer = [s / FINER for s in self.spacing]
+        if self.psf in FORMULAS:
+            fine = microscope(self.psf, finer, self.optics, None)
+            return np.asarray(fine.kernel.double().numpy())
+        coarse = microscope(self.psf, self.spacing, self.optics, self.shape).kernel.numpy()
+        grids = [np.arange(-(n // 2) * FINER, n // 2 * FINER + 1) / FINER for n in coarse.shape]
+        at = np.meshgrid(
+            *(g + n // 2 for g, n in zip(grids, coarse.shape, strict=True)), indexing="ij"
+        )
+        kernel = ndimage.map_coordinates(coarse.astype(np.float64), at, order=1)
+        return np.asarray(kernel / kernel.sum())
+
+    def _frames(self, name: str, values: Array) -> Frames:
+        axes = "ZYX"[3 - values.ndim :]
+        image = Image(
+            path=Path(name),
+            name=name,
+            format="tiff",
+            axes=axes,
+            shape=values.shape,
+            dtype=values.dtype,
+            pixels=InMemory(values),
+            spacing={a: s / 1000 for a, s in zip(axes, self.spacing, strict=True)},
+            units=dict.fromkeys(axes, "um"),
+        )
+        return Frames(image, values.ndim)
+
+
+def microscope(
+    psf: str, spacing: Sequence[float], optics: Optics, smallest: Sequence[int] | None
+) -> Blur:
+    """Return the blur of a formula ("gaussian", "born_wolf", "gibson_lanni") or of a file."""
+    dims = len(spacing)
+    measured = None
+    if psf not in FORMULAS:
+        measured = torch.from_numpy(read_psf(psf, dims, spacing, smallest))
+    return Blur(dims, tuple(spacing), measured, psf=psf, optics=optics)
