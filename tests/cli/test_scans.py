@@ -42,8 +42,9 @@ def test_train_resume_infer_evaluate(bioreco):
     found = metrics(run)
     assert (found["status"], found["steps"]) == ("finished", 2)
     assert (found["data"], found["forward"], found["network"]) == ("fmri", "sms_mri", "unrolled")
-    assert set(found["baselines"]) == {"sense", "tikhonov"}
-    assert {"psnr", "tsnr", "beta_bias", "auc", "phase_error"} <= found["test"].keys()
+    assert set(found["baselines"]) == {"sense", "tikhonov", "sense_smoothed"}
+    assert found["encoding"]["gfactor"] >= 0.99
+    assert {"psnr", "tsnr", "beta_bias", "auc", "phase_error", "leakage"} <= found["test"].keys()
     assert found["test"].keys() == found["baselines"]["sense"].keys()
     assert found["test"].keys() <= {*found["conventions"], "psnr_255"}
     assert (run / "preview.png").stat().st_size > 10_000
