@@ -18,12 +18,13 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from bioreco.errors import UserError, nearest
 from bioreco.networks.resnet import ResNet
-from bioreco.operators.conjugate_gradient import solve
+from bioreco.operators.conjugate_gradient import conjugate_gradient, solve
 from bioreco.operators.linear import LinearOperator
 
 GRADIENTS = ("exact", "implicit")
 SLICES = ("batch", "joint")
 GAIN = 10.0  # how much faster log mu learns than a weight, whose steps are too small for it
+START = 4  # times as many conjugate gradient steps before the first unroll
 
 
 class Unrolled(nn.Module):
@@ -100,6 +101,7 @@ class Unrolled(nn.Module):
             width, width, dims, blocks=blocks, channels=channels, share_block_conv=share_block_conv
         )
         self.raw_mu = nn.Parameter(torch.tensor(math.log(math.expm1(mu)) / GAIN))
+        self.cg_iterations = cg_iterations
         self.unrolls, self.joint, self.checkpoint = unrolls, slices == "joint", checkpoint
         self.solve = partial(solve, iterations=cg_iterations, gradient=gradient)
         self.dims = dims
@@ -129,7 +131,8 @@ class Unrolled(nn.Module):
             The image (b, S, [z,] y, x), complex if y is.
 
         """
-        x = seen = H.adjoint(y)
+        seen = H.adjoint(y)
+        x = self._start(H, seen)
         unroll = partial(self._unroll, H, seen, support)
         saves = self.checkpoint and torch.is_grad_enabled()
         for _ in range(self.unrolls):
@@ -140,11 +143,17 @@ class Unrolled(nn.Module):
             )
         return x
 
+    @torch.no_grad()
+    def _start(self, H: LinearOperator, seen: Tensor) -> Tensor:
+        """Return the image that unrolling starts from: least squares, stopped early."""
+        steps = START * self.cg_iterations
+        return conjugate_gradient(H.normal, seen, iterations=steps)
+
     def _unroll(self, H: LinearOperator, seen: Tensor, support: Tensor | None, x: Tensor) -> Tensor:
         """Return the next image, Eqs. (5a) and (5b)."""
         mu, z = self.mu, self.improve(x)
         z = z if support is None else z * support
-        return self.solve(H, seen + mu * z, mu)
+        return z + self.solve(H, seen - H.normal(z), mu)
 
     def improve(self, x: Tensor) -> Tensor:
         """Return z = R_theta(x), Eq. (5a).
