@@ -24,7 +24,7 @@ from bioreco.operators.linear import LinearOperator
 GRADIENTS = ("exact", "implicit")
 SLICES = ("batch", "joint")
 GAIN = 10.0  # how much faster log mu learns than a weight, whose steps are too small for it
-START = 4  # times as many conjugate gradient steps before the first unroll
+START = 1  # times as many conjugate gradient steps before the first unroll
 
 
 class Unrolled(nn.Module):
@@ -62,9 +62,10 @@ class Unrolled(nn.Module):
 
     Notes
     -----
-    R_theta is the identity at first, so that the untrained network is a regularised least-squares
-    reconstruction: after K unrolls the part of x with eigenvalue s of H^H H is known up to
-    (mu / (s + mu))^K. It has no biases, and so F(c y) = c F(y) for c > 0: any unit of y will do.
+    x starts as least squares, stopped early, and (5b) is solved for what z lacks, x = z +
+    (H^H H + mu I)^-1 H^H (y - H z): conjugate gradients that are stopped early from 0 would dim
+    what the coils hardly tell apart. R_theta is the identity at first, so that the untrained
+    network is a least-squares reconstruction. It has no biases, and so F(c y) = c F(y) for c > 0: any unit of y will do.
     Complex images are two channels within R_theta and nowhere else.
 
     """

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bioreco.errors import UserError
 from bioreco.networks.resnet import ResNet
-from bioreco.networks.unrolled import Unrolled
-from bioreco.operators.conjugate_gradient import solve
+from bioreco.networks.unrolled import START, Unrolled
+from bioreco.operators.conjugate_gradient import conjugate_gradient, solve
 from bioreco.operators.linear import LinearOperator
 
 
@@ -55,10 +55,10 @@ def gradients(net, H, y):
     return [parameter.grad.clone() for parameter in net.parameters()]
 
 
-def test_untrained_it_is_regularised_least_squares():
-    """Each unroll is a step of the proximal point method, from H^H y."""
+def test_untrained_it_is_least_squares():
+    """Each unroll is a step of the proximal point method, from where the start is stopped."""
     H, y = problem()
-    x = H.adjoint(y)
+    x = conjugate_gradient(H.normal, H.adjoint(y), iterations=START * 60)
     for _ in range(4):
         x = solve(H, H.adjoint(y) + 0.1 * x, 0.1, iterations=60)
     found = network(trained=False, unrolls=4, mu=0.1, cg_iterations=60)(H, y)
@@ -80,7 +80,7 @@ def test_gradients_are_right_through_two_unrolls(slices, gradient):
     assert torch.autograd.gradcheck(call, tuple(net.parameters()), fast_mode=True)
 
 
-@pytest.mark.parametrize("options", [{"cg_iterations": 12}, {"cg_iterations": 16, "mu": 0.02}])
+@pytest.mark.parametrize("options", [{"cg_iterations": 16}, {"cg_iterations": 24, "mu": 0.02}])
 def test_the_implicit_gradient_is_the_exact_one_where_it_has_converged(options):
     H, y = problem(c=8, size=(16, 16))
     exact = gradients(network(gradient="exact", **options), H, y)
