@@ -24,7 +24,7 @@ log = logging.getLogger("bioreco")
 
 Array = NDArray[np.float32]
 
-UNLIKE = 1e-9  # contrast, relative to the mean, of images that show nothing
+UNLIKE = 1e-5  # contrast, relative to the mean, of images that show nothing
 
 
 def read_sharp(

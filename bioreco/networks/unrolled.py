@@ -65,8 +65,8 @@ class Unrolled(nn.Module):
     x starts as least squares, stopped early, and (5b) is solved for what z lacks, x = z +
     (H^H H + mu I)^-1 H^H (y - H z): conjugate gradients that are stopped early from 0 would dim
     what the coils hardly tell apart. R_theta is the identity at first, so that the untrained
-    network is a least-squares reconstruction. It has no biases, and so F(c y) = c F(y) for c > 0: any unit of y will do.
-    Complex images are two channels within R_theta and nowhere else.
+    network is a least-squares reconstruction. It has no biases, and so F(c y) = c F(y) for c > 0:
+    any unit of y will do. Complex images are two channels within R_theta and nowhere else.
 
     """
 

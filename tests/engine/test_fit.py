@@ -60,10 +60,11 @@ STOP = 2 * AHEAD
 def samples(dims: int = 2, step: int | None = None) -> Stopped:
     size, patch = ((40, 40), (16, 16)) if dims == 2 else ((6, 24, 24), (4, 16, 16))
     rng = np.random.default_rng(0)
-    blocks, pair, x = (
-        [rng.normal(size=(1, *size)).astype(np.float32) for _ in range(3)] for _ in range(3)
+    blocks, pair, x, sharp = (
+        [rng.normal(size=(1, *size)).astype(np.float32) for _ in range(3)] for _ in range(4)
     )
-    return Stopped(blocks, patch, "turn", step=step, beside={"pair": pair, "x": x})
+    beside, apart = {"pair": pair, "x": x}, {"sharp": sharp}
+    return Stopped(blocks, patch, "turn", step=step, beside=beside, apart=apart)
 
 
 def configured(name: str, dims: int = 2, *more: str):
@@ -72,7 +73,7 @@ def configured(name: str, dims: int = 2, *more: str):
             "train",
             [f"method={name}", "network.channels=2", "network.depth=1", f"seed={SEED}", *more],
         )
-    return assemble(config, Shape(1, dims, False, "turn"))
+    return assemble(config, Shape(1, dims, False, "turn", (200.0, 65.0, 65.0)[3 - dims :]))
 
 
 def run(made, folder: Path, data: Patches, **options: Any):
@@ -114,6 +115,8 @@ CASES = [
     *[pytest.param(name, 2, {}, id=name) for name in METHODS],
     pytest.param("n2v", 3, {}, id="n2v-3D"),
     pytest.param("n2v", 2, {"checkpoint_every": 7}, id="saved at 14, stopped at 16"),
+    pytest.param("ot_cyclegan", 2, {}, id="ot_cyclegan"),
+    pytest.param("ot_cyclegan", 3, {}, id="ot_cyclegan-3D"),
     pytest.param("n2s", 2, {"ema": 0.0, "schedule": "constant", "clip": None}, id="n2s-plain"),
     pytest.param("n2v", 2, {"precision": "bf16-mixed"}, id="n2v-bf16"),
 ]
@@ -139,6 +142,19 @@ def test_stopped_and_resumed_is_straight_bit_for_bit(tmp_path, name, dims, optio
         assert one.pop("seconds") > 0
         assert two.pop("seconds") > 0
         assert same(one, two)
+
+
+@pytest.mark.parametrize("forward", ["learnable_psf", "network"])
+def test_a_learnt_forward_model_is_resumed_bit_for_bit(tmp_path, forward):
+    def made():
+        return configured("ot_cyclegan", 2, f"forward={forward}", "method.pool=3")
+
+    straight, _ = run(made(), tmp_path / "straight", samples())
+    with pytest.raises(KeyboardInterrupt):
+        run(made(), tmp_path / "stopped", samples(step=13))
+    resumed, _ = run(made(), tmp_path / "stopped", samples())
+    assert same(dict(straight.state_dict()), dict(resumed.state_dict()))
+    assert rows(tmp_path / "straight") == rows(tmp_path / "stopped")
 
 
 def test_worker_processes_change_nothing(tmp_path):
