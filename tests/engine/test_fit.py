@@ -73,7 +73,7 @@ def configured(name: str, dims: int = 2, *more: str):
             "train",
             [f"method={name}", "network.channels=2", "network.depth=1", f"seed={SEED}", *more],
         )
-    return assemble(config, Shape(1, dims, False, "turn", (200.0, 65.0, 65.0)[3 - dims :]))
+    return assemble(config, Shape(1, dims, False, "turn", spacing=(200.0, 65.0, 65.0)[3 - dims :]))
 
 
 def run(made, folder: Path, data: Patches, **options: Any):
@@ -151,7 +151,7 @@ def test_a_learnt_forward_model_is_resumed_bit_for_bit(tmp_path, forward):
 
     straight, _ = run(made(), tmp_path / "straight", samples())
     with pytest.raises(KeyboardInterrupt):
-        run(made(), tmp_path / "stopped", samples(step=13))
+        run(made(), tmp_path / "stopped", samples(step=STOP))
     resumed, _ = run(made(), tmp_path / "stopped", samples())
     assert same(dict(straight.state_dict()), dict(resumed.state_dict()))
     assert rows(tmp_path / "straight") == rows(tmp_path / "stopped")
