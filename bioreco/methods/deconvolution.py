@@ -110,6 +110,7 @@ class Deconvolution(Method):
         """Train nothing."""
         return {}
 
+    @torch.no_grad()
     def prepare(self, facts: Facts) -> None:
         """Settle background and strength of each channel."""
         each: dict[tuple[float, float], list[Tensor]] = {}
@@ -135,7 +136,6 @@ class Deconvolution(Method):
         rank = max(1, int(DARKEST * len(values)))
         return float(values.kthvalue(rank).values)
 
-    @torch.no_grad()
     def _strength(
         self,
         known: Settled,
