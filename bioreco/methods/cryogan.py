@@ -99,16 +99,12 @@ class CryoGAN(Method):
         self.density = Density(box, known or Knowledge())
         self.adversarial = adversarial or Adversarial()
         self.imaging, self.view = imaging or Imaging(), view or View()
+        self.wants = self.imaging.wants  # what it draws from beside the CTF
         self.critic_steps, self.projections = critic_steps, projections
         self.learn = learn
         self.scales = nn.Parameter(torch.zeros(2))  # of signal and noise, see `_scaled`
         self.register_buffer("_rings", torch.zeros(2, box // 2 + 1))
         self._rings: Tensor  # power of particles and of noise at each frequency; 0 before the start
-
-    @property
-    def wants(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What imaging draws from beside the CTF."""
-        return self.imaging.wants
 
     def prepare(self, facts: Facts) -> None:
         """Measure spectra and start the volume."""

@@ -69,14 +69,15 @@ def test_ssdu_beats_least_squares_on_scans_it_never_saw(learnt_from, unseen):
     assert found < 0.88 * error(zero_filled, unseen["x"])
 
 
-# Seen on one thread: error 0.190, 0.232, 0.244; loss 0.20606, 0.20608, 0.20549. It has little to
+# Seen on one thread: error 0.190, 0.244, 0.248; loss 0.20606, 0.20549, 0.20543. It has little to
 # fall, as unrolling starts from least squares.
 def test_the_naive_loss_falls_as_the_error_rises(learnt_from, unseen):
     naive = NaiveSSL(network(), MRI())
     errors, losses = [score(naive, unseen)], [consistency(naive, learnt_from)]
-    for step in training(naive, learnt_from, 60):
-        if step in (10, 60):
+    for step in training(naive, learnt_from, 90):
+        if step in (60, 90):
             errors.append(score(naive, unseen))
             losses.append(consistency(naive, learnt_from))
-    assert losses[0] > losses[2]
+    assert losses[0] > losses[1] > losses[2]
+    assert errors[0] < errors[1] < errors[2]
     assert min(errors[1:]) > 1.1 * errors[0]

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -49,15 +50,15 @@ def _kind(path: Path) -> str | None:
     return None
 
 
-def _is_complex(file: object) -> bool:
+def _is_complex(file: IO[bytes]) -> bool:
     """Read the header of a NumPy array."""
-    version = np.lib.format.read_magic(file)  # type: ignore[arg-type]
+    version = np.lib.format.read_magic(file)
     read = (
         np.lib.format.read_array_header_1_0
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    dtype = read(file)[2]  # type: ignore[arg-type]
+    dtype = read(file)[2]
     return bool(dtype.kind == "c")
 
 
