@@ -43,6 +43,8 @@ class Shape:
         Pixel sizes ([z,] y, x) in nanometres; None where they are unknown.
     smallest
         Pixels ([z,] y, x) that all images have at least.
+    complex
+        Whether images are complex.
 
     """
 
@@ -54,6 +56,7 @@ class Shape:
     pixel_size: float = 0.0
     spacing: tuple[float, ...] | None = None
     smallest: tuple[int, ...] | None = None
+    complex: bool = False
 
     @classmethod
     def of(cls, data: Measurements) -> Shape:
@@ -80,6 +83,8 @@ def assemble(
         node.pop("suits", None)
     made = find(str(node.get("_target_")), "method", trusted)
     wanted = inspect.signature(made).parameters
+    if shape.complex and getattr(made, "real", False):
+        shape = replace(shape, inputs=2 * shape.inputs)
     parts: dict[str, Any] = {}
     if "network" in wanted:
         each = node.get(getattr(made, "outputs", ""), 1)

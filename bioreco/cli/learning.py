@@ -137,6 +137,9 @@ def facts(samples: Patches, data: Measurements, noise: dict[str, list[Noise]]) -
             (torch.from_numpy(seen.read(0)), torch.from_numpy(clean.read(0)))
             for seen, clean in data.validation
         ],
+        sharp=[torch.from_numpy(x) for x in samples.apart["sharp"].blocks]
+        if "sharp" in samples.apart
+        else [],
     )
 
 

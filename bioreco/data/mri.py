@@ -16,6 +16,7 @@ from bioreco.data.kspace.part import part_of
 from bioreco.data.kspace.scan import is_scan, opened
 from bioreco.data.kspace.scans import Scan
 from bioreco.data.kspace.undersampling import is_full, undersampled
+from bioreco.data.others import SUBSAMPLING, Others
 from bioreco.data.scans import Scans
 from bioreco.data.simulation.mri import simulate
 from bioreco.errors import UserError, nearest
@@ -66,6 +67,12 @@ class MRI(Scans):
         Draw the pattern anew for each frame and slice.
     caipi
         Shift of each band along y in pixels, where the file doesn't say so.
+    sharp
+        Fully sampled images of others, for methods that learn from them unpaired: "simulated", or
+        files, folders or globs of images.
+    subsampling
+        How they are undersampled: "stochastic", each time by a mask drawn anew, or
+        "deterministic", as the measurement they are shown beside.
     seed
         Of the pattern.
 
@@ -100,6 +107,8 @@ class MRI(Scans):
     pattern: str = "equispaced"
     jitter: bool = False
     caipi: list[float] | None = None
+    sharp: str | list[str] = "simulated"
+    subsampling: str = "stochastic"
 
     def __post_init__(self) -> None:
         if self.prewhiten not in PREWHITEN:
@@ -107,6 +116,9 @@ class MRI(Scans):
             raise UserError(f"data.prewhiten={self.prewhiten}: choose from {words}.{near}")
         if not 0 <= self.support < 1:
             raise UserError(f"data.support={self.support:g}: from 0 to below 1")
+        if self.subsampling not in SUBSAMPLING:
+            words, near = ", ".join(SUBSAMPLING), nearest(self.subsampling, SUBSAMPLING)
+            raise UserError(f"data.subsampling={self.subsampling}: choose from {words}.{near}")
         found = find_scans(self.paths, self.root)
         bases: list[Acquisition] = [
             opened(path, axes=self.axes, caipi=self.caipi) for path in found
@@ -133,6 +145,17 @@ class MRI(Scans):
             acs_lines=self.acs_lines,
             seed=self.seed,
             jitter=self.jitter,
+        )
+
+    def others(self) -> Others:
+        """Return the sharp domain, on the pixels of the scans."""
+        return Others(
+            self.acquisitions,
+            self.sharp,
+            seed=self.seed,
+            pattern=self.pattern if self.subsampling == "stochastic" else None,
+            acceleration=self.acceleration,
+            acs=self.acs_lines,
         )
 
     def _factor(self, base: Acquisition) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,13 @@ TOLD = {
     "x": "a fully sampled image of each measurement",
     "calibration": "calibration lines of each slice alone",
 }
+
+
+class Sharp(Protocol):
+    """Fully sampled images of others."""
+
+    def draw(self, sample: Sample, seed: int) -> Sample:
+        """Return what a problem says of one of them: sharp, sharp_maps and sharp_mask."""
 
 
 class Scans:
@@ -72,7 +79,20 @@ class Scans:
             If there is none of what the method wants.
 
         """
-        return Problems(self.acquisitions, wants)
+        apart = [name for name in wants if name == "sharp"]
+        others = self.others() if apart else None
+        return Problems(self.acquisitions, [n for n in wants if n not in apart], others)
+
+    def others(self) -> Sharp:
+        """Return fully sampled images of others.
+
+        Raises
+        ------
+        UserError
+            If there are none.
+
+        """
+        raise UserError("this method learns from fully sampled images of others: say data=mri")
 
 
 class Problems:
@@ -84,6 +104,8 @@ class Problems:
         The scans.
     wants
         What is needed beside y: "x", the true image, or "calibration".
+    others
+        Images of others that are drawn beside each problem, in training alone; None: none.
 
     Raises
     ------
@@ -92,7 +114,13 @@ class Problems:
 
     """
 
-    def __init__(self, acquisitions: Sequence[Acquisition], wants: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        acquisitions: Sequence[Acquisition],
+        wants: Sequence[str] = (),
+        others: Sharp | None = None,
+    ) -> None:
+        self.others = others
         self.acquisitions, self.wants = list(acquisitions), tuple(wants)
         self.items: list[Item] = [
             (k, frame, group)
@@ -118,7 +146,8 @@ class Problems:
     def __getitem__(self, draw: tuple[int, int]) -> Sample:
         """Return the problem of a draw (index, seed)."""
         index, seed = draw
-        return self.problem(*self.items[index], seed=seed)
+        sample = self.problem(*self.items[index], seed=seed)
+        return sample | (self.others.draw(sample, seed) if self.others else {})
 
     def problem(self, number: int, frame: int, group: int, *, seed: int) -> Sample:
         """Return one problem, on the network's scale, without batch axis."""

@@ -59,6 +59,8 @@ class Facts:
     validation
         Further measurements with their truth, (c, [z,] y, x) each in grey levels: what an option
         may be settled on.
+    sharp
+        The sharp domain, for methods that want it: images of something else, as `images` are.
 
     """
 
@@ -70,6 +72,7 @@ class Facts:
     patch: tuple[int, ...] = ()
     batch: Batch = field(default_factory=dict)
     validation: Sequence[tuple[Tensor, Tensor]] = ()
+    sharp: Sequence[Tensor] = ()
 
 
 class Method(nn.Module):
@@ -96,6 +99,8 @@ class Method(nn.Module):
         can't be scored by predicting the measurement.
     footprint
         Bytes it needs for each pixel of a frame that can't be cut.
+    real
+        Whether its networks see complex images as real ones with twice the channels.
 
     Notes
     -----
@@ -116,6 +121,7 @@ class Method(nn.Module):
     averaged: bool = True
     denoises: bool = True
     footprint: int = 64
+    real: bool = False
 
     def check(self, patch: Sequence[int]) -> None:
         """Refuse patches ([z,] y, x) that can't be learnt from, before any work is done."""

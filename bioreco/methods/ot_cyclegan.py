@@ -13,23 +13,23 @@ Norms are over all pixels of a sample, so that their slope is 1, as is that of t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError
 from bioreco.methods.adversarial import Adversarial
+from bioreco.methods.constraints import Constraints
+from bioreco.methods.distance import distance
+from bioreco.methods.judges import Judges, Make, check_views
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
+from bioreco.methods.passage import Forward, Microscope, Scanner
 from bioreco.methods.pool import Pool
-from bioreco.methods.setting import noise_of
 from bioreco.operators.blur import LearnablePSF
-
-VIEWS = {"xy": -3, "xz": -2, "yz": -1}  # axes of a stack that a plane lies across
-_TINY = 1e-8
-
-Critic = Callable[..., nn.Module]
+from bioreco.operators.convolution import cut
 
 
 class OTCycleGAN(Method):
@@ -41,7 +41,8 @@ class OTCycleGAN(Method):
         Maps (b, c, [z,] y, x) to the same shape; what it puts out is added to its input.
     forward_model
         Its `operator()` maps sharp to measured images: `Blur` (then there is no D_Y, which G
-        doesn't depend on), `LearnablePSF`, or a network.
+        doesn't depend on), `LearnablePSF`, a network, or the generator itself, switched. That of
+        MRI takes a batch, and images are those of undersampled k-space.
     dims, inputs, critic
         Spatial axes, channels, and what makes a critic of (b, inputs, y, x) of `inputs`.
     cycle
@@ -56,6 +57,8 @@ class OTCycleGAN(Method):
         Planes of stacks that critics see, each orientation one of its own: "xy", "xz", "yz".
     adversarial
         The loss of the critics.
+    constraints
+        Makes further constraints for `inputs` and `dims`; None: none.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class OTCycleGAN(Method):
 
     wants = ("sharp",)
     denoises = False
+    real = True
 
     def __init__(
         self,
@@ -73,7 +77,7 @@ class OTCycleGAN(Method):
         forward_model: Any,
         dims: int,
         inputs: int,
-        critic: Critic,
+        critic: Make,
         *,
         cycle: float = 10.0,
         identity: float = 0.0,
@@ -81,108 +85,106 @@ class OTCycleGAN(Method):
         noise: Literal["estimated", "none"] = "estimated",
         views: tuple[str, ...] = ("xy", "xz"),
         adversarial: Adversarial | None = None,
+        constraints: Callable[..., Constraints] | None = None,
     ) -> None:
         super().__init__()
-        _check(cycle, identity, pool, views)
+        _check(cycle, identity, pool)
+        check_views("method.views", views)
         self.network, self.forward_model, self.dims = network, forward_model, dims
-        self.views = tuple(views) if dims == 3 else ("xy",)
-        learnt = any(True for _ in forward_model.parameters())
-        self.critics = nn.ModuleList(critic(inputs=inputs) for _ in self.views)
-        self.measured_critics = nn.ModuleList(
-            critic(inputs=inputs) for _ in (self.views if learnt else ())
+        views = tuple(views) if dims == 3 else ("xy",)
+        self.shared = hasattr(forward_model, "switch")
+        if self.shared:
+            forward_model.switch(network)
+        parameters = (
+            list(forward_model.parameters()) if hasattr(forward_model, "parameters") else []
         )
-        self.cycle, self.identity, self.noise = cycle, identity, noise
+        learnt = bool(parameters) or self.shared
+        adversarial = adversarial or Adversarial()
+        self.critics = Judges(critic, inputs, views, adversarial)
+        self.measured_critics = Judges(critic, inputs, views if learnt else (), adversarial)
+        self.constraints = (constraints or Constraints)(inputs=inputs, dims=dims)
+        self.cycle, self.identity, self.noise = cycle, identity, noise == "estimated"
         self.pool, self.measured_pool = Pool(pool), Pool(pool if learnt else 0)
-        self.adversarial = adversarial or Adversarial()
-        self.camera = {"gain": 0.0, "offset": 0.0, "read": 0.0}
+        scans = not isinstance(forward_model, nn.Module)
+        passage = Scanner if scans else Microscope
+        self.passage: Microscope | Scanner = passage(forward_model)
 
     def prepare(self, facts: Facts) -> None:
-        """Learn the noise of the measurements."""
-        found = [noise_of(facts, k, 0, float(unit[0])) for k, (_, unit) in enumerate(facts.scales)]
-        if not found:
-            return
-        gain, offset, read, sigma = (
-            sum(one[key] for one in found) / len(found)
-            for key in ("gain", "offset", "read_noise", "sigma")
-        )
-        self.camera = {"gain": gain, "offset": offset, "read": read if gain > 0 else sigma}
+        """Learn the noise of the measurements, and what stands out in both domains."""
+        self.passage.prepare(facts)
+        self.constraints.prepare(facts)
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
         """Train the generator and its critic, and where H is learnt H and the critic of y."""
+        H = self.forward_model.parameters() if isinstance(self.forward_model, nn.Module) else ()
         return {
             "critic": self.critics.parameters(),
-            "network": self.network.parameters(),
+            "network": [*self.network.parameters(), *self.constraints.parameters()],
             "measured_critic": self.measured_critics.parameters(),
-            "forward": self.forward_model.parameters(),
+            "forward": H,
         }
 
     def sharpen(self, y: Tensor) -> Tensor:
         """Return G(y)."""
-        found: Tensor = y + self.network(y)
-        return found
+        stride = getattr(self.network, "stride", None) or ()
+        margins = [(-n) % k for n, k in zip(y.shape[2:], stride, strict=False)]
+        if not any(margins):
+            found: Tensor = y + self.network(y)
+            return found
+        wider = functional.pad(y, [part for n in reversed(margins) for part in (0, n)])
+        return y + cut(self.network(wider), [0] * len(margins), y.shape[2:])
 
     def step(self, batch: Batch) -> Iterator[tuple[str, Losses]]:
-        """Update D_X, then G, and where H is learnt D_Y, then H."""
-        y, x = batch["y"], batch["sharp"]
-        H = self.forward_model.operator()
+        """Update D_X, then D_Y where H is learnt, then G, then H where it isn't G itself."""
+        y, x = self.passage.measured(batch), self._sharp(batch)
         with torch.no_grad():
             made = self.sharpen(y)
-        yield "critic", self._judged(self.critics, x, self.pool.swap(made))
-        blurred = self._noisy(H(x), batch).detach()
-        made = self.sharpen(y)
-        losses = self._fooled(self.critics, made)
-        losses["cycle"] = self.cycle * _distance(H(made), y)
-        losses["cycle_sharp"] = self.cycle * _distance(self.sharpen(blurred), x)
+            blurred = self.passage.remeasured(batch, noisy=self.noise)
+        yield "critic", self.critics.judged(x, self.pool.swap(made))
+        if self.measured_critics:
+            shown = self.measured_pool.swap(blurred)
+            yield "measured_critic", self.measured_critics.judged(y, shown)
+        yield "network", self._sharpening(batch, y, x, blurred)
+        if self.measured_critics and not self.shared:
+            yield "forward", self._measuring(batch, y)
+            if isinstance(self.forward_model, LearnablePSF):
+                self.forward_model.restrain()
+
+    def _sharpening(self, batch: Batch, y: Tensor, x: Tensor, blurred: Tensor) -> Losses:
+        """Return what G minimises: its terms of Eq. (45), and the constraints asked for."""
+        H, made = self.passage.forward(batch), self.sharpen(y)
+        losses = self.critics.fooled(made)
+        if self.shared:
+            blurred = self.passage.remeasured(batch, noisy=self.noise)
+            losses["adversarial_measured"] = self._convincing(blurred)
+        losses["cycle"] = self.cycle * distance(H(made), y)
+        losses["cycle_sharp"] = self.cycle * distance(self.sharpen(blurred), x)
         if self.identity:
-            losses["identity"] = self.identity * _distance(self.sharpen(x), x)
-        yield "network", losses
-        if not self.measured_critics:
-            return
-        shown = self.measured_pool.swap(blurred)
-        yield "measured_critic", self._judged(self.measured_critics, y, shown)
+            losses["identity"] = self.identity * distance(self.sharpen(x), x)
+        progress = float(batch["progress"]) if "progress" in batch else 0.0
+        return losses | self.constraints.losses(y, made, progress)
+
+    def _measuring(self, batch: Batch, y: Tensor) -> Losses:
+        """Return what H minimises."""
         with torch.no_grad():
             made = self.sharpen(y)
-        H = self.forward_model.operator()
-        losses = self._fooled(self.measured_critics, self._noisy(H(x), batch))
-        losses["cycle"] = self.cycle * _distance(H(made), y)
-        yield "forward", losses
-        if isinstance(self.forward_model, LearnablePSF):
-            self.forward_model.restrain()
+        blurred = self.passage.remeasured(batch, noisy=self.noise)
+        losses = {"adversarial": self._convincing(blurred)}
+        losses["cycle"] = self.cycle * distance(self.passage.forward(batch)(made), y)
+        return losses
 
-    def _judged(self, critics: nn.ModuleList, real: Tensor, fake: Tensor) -> Losses:
-        """Return what the critics minimise, each with its planes."""
-        found: Losses = {}
-        for critic, view in zip(critics, self.views, strict=True):
-            losses = self.adversarial.critic_losses(
-                critic, _planes(real, view), _planes(fake, view)
-            )
-            for key, loss in losses.items():
-                found[key] = found.get(key, 0.0) + loss / len(self.views)
-        return found
+    def _convincing(self, blurred: Tensor) -> Tensor:
+        return self.measured_critics.fooled(blurred)["adversarial"]
 
-    def _fooled(self, critics: nn.ModuleList, fake: Tensor) -> Losses:
-        found: Losses = {}
-        for critic, view in zip(critics, self.views, strict=True):
-            for key, loss in self.adversarial.generator_losses(critic, _planes(fake, view)).items():
-                found[key] = found.get(key, 0.0) + loss / len(self.views)
-        return found
-
-    def _noisy(self, clean: Tensor, batch: Batch) -> Tensor:
-        """Return H x + n on the network's scale."""
-        if self.noise == "none":
-            return clean
-        shape = (*batch["unit"].shape, *[1] * self.dims)
-        unit, shift = batch["unit"].view(shape), batch["shift"].view(shape)
-        level = clean.detach() * unit + shift - self.camera["offset"]
-        variance = (self.camera["gain"] * level).clamp(min=0) + self.camera["read"] ** 2
-        return clean + variance.sqrt() / unit * torch.randn_like(clean)
+    def _sharp(self, batch: Batch) -> Tensor:
+        return self.passage.images(batch["sharp"])
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> Losses:
         """Return the mean squared errors of both cycles."""
-        H = self.forward_model.operator()
-        x, y = batch["sharp"], batch["y"]
-        noisy = self._noisy(H(x), {key: batch[key][: len(x)] for key in ("unit", "shift")})
+        H: Forward = self.passage.forward(batch)
+        x, y = self._sharp(batch), self.passage.measured(batch)
+        noisy = self.passage.remeasured(batch, noisy=self.noise)
         return {
             "cycle_sharp": (self.sharpen(noisy) - x).square().mean(),
             "cycle": (H(self.sharpen(y)) - y).square().mean(),
@@ -190,15 +192,15 @@ class OTCycleGAN(Method):
 
     def reconstruct(self, batch: Batch) -> Estimate:
         """Apply the generator once."""
-        return Estimate(self.sharpen(batch["y"]))
+        return Estimate(self.passage.estimate(self.sharpen(self.passage.measured(batch))))
 
     def get_extra_state(self) -> dict[str, float]:
         """Return the noise."""
-        return self.camera
+        return self.passage.camera
 
     def set_extra_state(self, state: dict[str, float]) -> None:
         """Take it over."""
-        self.camera = dict(state)
+        self.passage.camera = dict(state)
 
     @property
     def augment(self) -> str:
@@ -221,28 +223,9 @@ class OTCycleGAN(Method):
         return (*own[:-2], *(math.lcm(n, down) for n in own[-2:]))
 
 
-def _distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean over samples of the norm over pixels."""
-    return ((a - b).flatten(1).square().sum(1) + _TINY).sqrt().mean()
-
-
-def _planes(x: Tensor, view: str) -> Tensor:
-    """Return images as they are, and stacks as planes (b * n, c, ., .)."""
-    if x.dim() == 4:
-        return x
-    return x.movedim(VIEWS[view], 1).flatten(0, 1)
-
-
-def _check(cycle: float, identity: float, pool: int, views: Sequence[str]) -> None:
+def _check(cycle: float, identity: float, pool: int) -> None:
     if not cycle > 0 or identity < 0 or not 0 <= pool <= 10_000:
         raise UserError(
             f"method: cycle={cycle:g}, identity={identity:g}, pool={pool}: cycle above 0, identity"
             " not negative, 0 to 10000 images in the pool"
         )
-    for view in views:
-        if view not in VIEWS:
-            raise UserError(
-                f"method.views={list(views)}: any of {', '.join(VIEWS)}." + nearest(view, VIEWS)
-            )
-    if not views:
-        raise UserError(f"method.views=[]: at least one of {', '.join(VIEWS)}")

@@ -58,7 +58,7 @@ def test_a_learnt_forward_model_has_a_critic_of_its_own(forward):
         total = sum(losses.values())
         found = torch.autograd.grad(total, parameters, allow_unused=True)
         gradients[name] = max(float(g.abs().max()) for g in found if g is not None)
-    assert names == ["critic", "network", "measured_critic", "forward"]
+    assert names == ["critic", "measured_critic", "network", "forward"]
     assert min(gradients.values()) > 0
 
 
@@ -86,11 +86,11 @@ def test_blurred_sharp_images_are_as_noisy_as_the_measurements():
     method.prepare(Facts([torch.zeros(1, 16, 16)], [scale], [[noise]]))
     flat = torch.ones(64, 1, 16, 16)  # 60 grey levels
     known = {"unit": torch.full((64, 1), 10.0), "shift": torch.full((64, 1), 50.0)}
-    drawn = method._noisy(flat, known)
+    drawn = method.passage.noisy(flat, known)
     assert float(drawn.std()) == pytest.approx((2 * 50 + 9) ** 0.5 / 10, rel=0.03)
     again = made()
     again.set_extra_state(method.get_extra_state())
-    assert again.camera == method.camera
+    assert again.passage.camera == method.passage.camera
 
 
 def test_a_pool_keeps_the_past_and_is_restored():

@@ -38,7 +38,7 @@ def chosen(config: DictConfig, context: Context, data: Scans) -> dict[str, Metho
             raise UserError(
                 f"baselines={name}: choose among {', '.join(allowed)}.{nearest(name, allowed)}"
             )
-    shape = Shape(data.bands, 2, joint=True, augment="none")
+    shape = Shape(data.bands, 2, joint=True, augment="none", complex=True)
     return {name: assemble(allowed[name], shape)[0] for name in names}
 
 

@@ -33,7 +33,7 @@ def train(
 ) -> float | None:
     """Train a method on scans; return the loss of its validation."""
     options: Options = build(config.trainer, "trainer")
-    shape = Shape(data.bands, 2, joint=True, augment="none")
+    shape = Shape(data.bands, 2, joint=True, augment="none", complex=True)
     method, factories = assemble(config, shape)
     problems = data.training(method.wants)
     fits(method, problems)
