@@ -123,17 +123,6 @@ def _prior(path: str | None, trust: tuple[str, ...]) -> TrainedPrior | None:
     return TrainedPrior(trained.method)
 
 
-def check_patch(data: Measurements, method: Method) -> None:
-    """Refuse patches that the network can't halve so often, or the method can't use."""
-    for pixels, step in zip(data.patch, method.stride or (), strict=False):
-        if pixels % step:
-            raise UserError(
-                f"patches of {' x '.join(map(str, data.patch))} pixels don't fit the network, which"
-                f" needs multiples of {step}: lower network.depth, or change data.patch"
-            )
-    method.check(data.patch)
-
-
 def plain(config: DictConfig) -> dict[str, Any]:
     """Return a configuration as plain values, for a checkpoint."""
     values = OmegaConf.to_container(config, resolve=True)

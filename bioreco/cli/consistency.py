@@ -7,7 +7,7 @@ there where nothing was.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ CONVENTIONS = {
     "cycle_residual": "root mean square of G(H x) - x over the standard deviation of x",
     "empty_output": "standard deviation of G of an empty, noisy image over that of x: 0 is right",
     "psf_correlation": "correlation of the learnt PSF with the true one",
+    "doubted": "share of the pixels where the map of the residual is above 4",
+    "cycle_doubt": "root mean square of the map of the cycle over the standard deviation of x",
+    "axes_doubt": "the same of the map of the axes",
+    "runs_doubt": "the same of the map of other runs",
 }
 MOST = {2: (256, 256), 3: (32, 128, 128)}  # pixels that are looked at
 STEP = 16  # what they are a multiple of, along y and x
@@ -101,18 +105,18 @@ def _measured(
     model: Any = predictor.method.forward_model
     H = model.operator()
     device = predictor.runtime.device
-    again: Array = H(torch.from_numpy(x)[:, None].to(device))[:, 0].cpu().numpy()
+    blurred: Array = H(torch.from_numpy(x)[:, None].to(device))[:, 0].cpu().numpy()
     variance = noise_variance(noise)
     size = float(x.std())
-    cycle = _again(predictor, again) - x
+    cycle = again(predictor, blurred) - x
     found = {"cycle_residual": float(np.sqrt(_inner(cycle**2, predictor))) / size}
     if variance is not None:
-        share = (y - again) ** 2 / variance(again)
+        share = (y - blurred) ** 2 / variance(blurred)
         found["residual_over_sigma"] = float(np.sqrt(_inner(share, predictor)))
         dark = np.full_like(x, np.quantile(x, DARK))
         rng = np.random.default_rng(fold(7, number))
         empty = dark + rng.standard_normal(x.shape).astype(np.float32) * np.sqrt(variance(dark))
-        found["empty_output"] = float(_again(predictor, empty).std()) / size
+        found["empty_output"] = float(again(predictor, empty).std()) / size
     return found
 
 
@@ -126,8 +130,13 @@ def _inner(values: Array, predictor: Predictor) -> float:
     return float(values[:, *inside].mean())
 
 
-def _again(predictor: Predictor, values: Array) -> Array:
-    """Return the reconstruction of a crop (c, [z,] y, x), as it comes."""
+def again(
+    predictor: Predictor, values: Array, spread: Callable[[Tensor], list[Tensor]] | None = None
+) -> Array:
+    """Return the reconstruction of a crop (c, [z,] y, x), as it comes.
+
+    With `spread`, which makes several of what the network sees, return how much those differ.
+    """
     device = predictor.runtime.device
     scaled = torch.from_numpy(predictor.scale.apply(values)).to(device)
     scales = predictor.scale.each(1 if predictor.joint else len(values), joint=predictor.joint)
@@ -137,6 +146,10 @@ def _again(predictor: Predictor, values: Array) -> Array:
         "shift": shift,
         "unit": unit,
     }
+    if spread is not None:
+        std = torch.stack(spread(batch["y"])).std(0, correction=0)
+        wide = (std[0] if predictor.joint else std[:, 0]).cpu().numpy()
+        return predictor.scale.invert(wide) - predictor.scale.invert(0 * wide)
     mean = predictor.method.reconstruct(batch).mean
     return predictor.scale.invert((mean[0] if predictor.joint else mean[:, 0]).cpu().numpy())
 

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
-from bioreco.cli import baselines, consistency, inferring
+from bioreco.cli import baselines, consistency, doubting, inferring
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import plain
 from bioreco.cli.context import Context
@@ -62,6 +62,7 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
     replaced = bool(config.overwrite) or context.resumed
     jobs = _jobs(config, context, folder)
     values = names(config, context)
+    doubt = doubting.asked(config)
     with recorded(folder, values, writes=runtime.first):
         losses: list[float | None] = []
         found: list[Found] = []
@@ -85,6 +86,8 @@ def _denoise(config: DictConfig, context: Context, runtime: Runtime) -> float | 
             values |= _added(values, summary(learned, runtime), seconds)
             results = opened(job.paths, job.data.images)
             more = consistency.told(learned.predictor, job.data, results, job.noise, job.folder)
+            images = job.data.images
+            more |= doubt.told(learned.predictor, images, results, job.noise, apart=False)
             found.append(score(learned.predictor, job.data, job.noise))
         if runtime.first:
             title = f"bioreco denoise, {values['method']}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from bioreco.cli import baselines, consistency
+from bioreco.cli import baselines, consistency, doubting
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.context import Context
 from bioreco.cli.learning import (
@@ -41,6 +41,7 @@ def train(
     paths = results(data, folder) if runtime.first else []
     images = data.images if runtime.first else []
     extras = beside(config, parts.method, images, paths, overwrite=True, apart=True)
+    doubt = doubting.asked(config)
     noise = look_at_noise(data.images)
     tell_noise(noise)
     with recorded(folder, names(config, context), writes=runtime.first) as values:
@@ -49,6 +50,9 @@ def train(
             values |= summary(learned, runtime)
             note = f"method={values['method']}"
             values |= reconstruct(learned, data, paths, noise, extras, folder, note=note)
+            found = opened(paths, data.images)
+            more = doubt.told(learned.predictor, data.images, found, noise, apart=True)
+            values |= consistency.added(values, more)
             values |= baselines.scored(config, context, {data: noise}, runtime, folder, values)
     return learned.fitted.validation
 

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
+from bioreco.cli import consistency, doubting
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import Kept, Trained, keep, restore
 from bioreco.cli.context import Context
@@ -69,6 +70,7 @@ def _infer(
     fallback = context.folder / "results"
     results = targets(images, output=config.output.path, fallback=fallback, beside=seen, **written)
     extras = beside(config, trained.method, images, results, overwrite=written["overwrite"])
+    doubt = doubting.asked(config)
     for frames in images:
         _compare_brightness(frames, trained)
     predictor = trained.predictor(runtime, inference)
@@ -82,11 +84,12 @@ def _infer(
         **told(extras),
     }
     with recorded(context.folder, values, writes=True):
+        noise = look_at_noise(images)
         seconds = apply(
             predictor,
             images,
             results,
-            look_at_noise(images),
+            noise,
             note=f"{trained.names} of {trained.path}, {trained.step} steps",
             extras=extras,
             seen=seen,
@@ -94,6 +97,10 @@ def _infer(
         )
         values |= {"seconds": {"infer": round(seconds, 2)}}
         values |= report.machine(runtime.device, parameters)
+        found = opened(results, images)
+        more = consistency.measure(predictor, images, found, noise)
+        more |= doubt.told(predictor, images, found, noise, apart=False)
+        values |= consistency.added(values, more)
         _show(context.folder, images, results, stds(extras))
 
 

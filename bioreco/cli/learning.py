@@ -15,8 +15,9 @@ import torch
 from omegaconf import DictConfig
 
 from bioreco.build import build
-from bioreco.cli.assembly import Shape, assemble, check_patch, plain
+from bioreco.cli.assembly import Shape, assemble, plain
 from bioreco.cli.context import Context
+from bioreco.cli.patching import check_patch
 from bioreco.cli.scored import judge
 from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
@@ -137,9 +138,7 @@ def facts(samples: Patches, data: Measurements, noise: dict[str, list[Noise]]) -
             (torch.from_numpy(seen.read(0)), torch.from_numpy(clean.read(0)))
             for seen, clean in data.validation
         ],
-        sharp=[torch.from_numpy(x) for x in samples.apart["sharp"].blocks]
-        if "sharp" in samples.apart
-        else [],
+        sharp=[torch.from_numpy(x) for other in samples.apart.values() for x in other.blocks],
     )
 
 

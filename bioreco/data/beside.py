@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bioreco.data.image import Array, Image
-from bioreco.data.paths import SAMPLES, STD, format_of, split_dataset, stem
+from bioreco.data.paths import DOUBT, SAMPLES, STD, format_of, split_dataset, stem
 from bioreco.data.writing import Writer
 
 
@@ -48,10 +48,19 @@ def samples_path(result: Path, *, apart: bool = False) -> Path:
     >>> samples_path(Path("a_denoised.mrc")), samples_path(Path("a_denoised.h5:/left/raw"))
     (PosixPath('a_denoised_samples.tif'), PosixPath('a_denoised_left_raw_samples.tif'))
     """
+    return _stack_path(result, SAMPLES, apart=apart)
+
+
+def doubt_path(result: Path, *, apart: bool = False) -> Path:
+    """Return where the maps of doubt of a result go, likewise."""
+    return _stack_path(result, DOUBT, apart=apart)
+
+
+def _stack_path(result: Path, word: str, *, apart: bool) -> Path:
     file, dataset = split_dataset(result)
     name = stem(file) + (dataset or "").replace("/", "_")
-    named = file.with_name(f"{name}{'' if apart else SAMPLES}.tif")
-    return _apart(named, SAMPLES) if apart else named
+    named = file.with_name(f"{name}{'' if apart else word}.tif")
+    return _apart(named, word) if apart else named
 
 
 def _apart(path: Path, word: str, rest: str = "") -> Path:

@@ -31,7 +31,11 @@ ENDINGS: dict[str, tuple[str, ...]] = {
     "zarr": (".ome.zarr", ".zarr"),
 }
 MARK = "_denoised"  # what a result's name has more than its input's
-STD, SAMPLES = "_std", "_samples"  # and what is written beside it has more than the result's
+STD, SAMPLES, DOUBT = (
+    "_std",
+    "_samples",
+    "_doubt",
+)  # and what is written beside it has more than the result's
 _ALL = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
 _READ_ONLY = {".lsm": ".tif", ".stk": ".tif"}
 _DATASET = re.compile(
@@ -132,7 +136,7 @@ def _ours(path: Path) -> bool:
 
 def is_beside(path: Path) -> bool:
     """Tell whether a file was written beside a result: its standard deviation, or samples."""
-    return stem(path).endswith((MARK + STD, MARK + SAMPLES))
+    return stem(path).endswith((MARK + STD, MARK + SAMPLES, MARK + DOUBT))
 
 
 def stem(path: Path) -> str:

@@ -141,7 +141,7 @@ class Scanner:
         H = self.model.operator(known)
         y = H.forward(x)
         if noisy:
-            noise = torch.randn_like(y) * _sigma(batch)[:count]
+            noise = torch.randn_like(y) * noise_of_scan(batch)[:count]
             y = y + torch.where(mask, noise, 0)
         return apart(H.adjoint(y))
 
@@ -165,7 +165,7 @@ def together(x: Tensor) -> Tensor:
     return torch.complex(real, imaginary)
 
 
-def _sigma(batch: Batch) -> Tensor:
+def noise_of_scan(batch: Batch) -> Tensor:
     """Return the root of E|n|^2 of measured samples (b, 1, 1, 1), from the corners of k-space."""
     y = batch["y"]
     rows, columns = (

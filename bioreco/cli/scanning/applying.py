@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from bioreco.cli.scanning.doubting import doubted
 from bioreco.cli.scanning.leaking import leaked
 from bioreco.data.kspace.series import Series
 from bioreco.data.scans import Scans
@@ -56,7 +57,9 @@ def apply(method: Method, data: Scans, runtime: Runtime, folder: Path) -> Found:
                 for frame, volume in volumes(method, problems, number, runtime, bar.update):
                     series.write(frame, volume)
             log.info("Wrote %s", path)
-    return Found(paths, time.monotonic() - began, leaked(method, data, runtime))
+    seconds = time.monotonic() - began
+    scores = leaked(method, data, runtime) | doubted(method, data, runtime, folder / "doubt")
+    return Found(paths, seconds, scores)
 
 
 def target(folder: Path, name: str) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from bioreco.cli import tables
 from bioreco.cli.scanning import functional, scoring
 from bioreco.cli.scanning.applying import Found
+from bioreco.cli.scanning.doubting import CONVENTIONS as DOUBTING
 from bioreco.cli.scanning.leaking import CONVENTIONS as LEAKING
 from bioreco.cli.scanning.leaking import noise_growth
 from bioreco.data.acquisition import Acquisition
@@ -47,7 +48,7 @@ def show(data: Scans, columns: Mapping[str, Found], folder: Path) -> dict[str, A
         [name, *[one.get(key) for key in keys]] for name, one in every.items()
     ]
     log.info("\n%s", tables.text(["", *keys], rows))
-    told = {**CONVENTIONS, **functional.CONVENTIONS, **LEAKING}
+    told = {**CONVENTIONS, **functional.CONVENTIONS, **LEAKING, **DOUBTING}
     keys += list(growth["encoding"])
     return growth | {
         "test": every[method],
