@@ -21,6 +21,7 @@ from bioreco.data.measurements import Measurements
 from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import fold
 from bioreco.engine.wiener import noise_variance
+from bioreco.metrics.frc import SMALLEST, frc
 from bioreco.metrics.noise import Noise
 from bioreco.operators.blur import LearnablePSF
 
@@ -28,11 +29,15 @@ log = logging.getLogger("bioreco")
 
 Array = NDArray[np.float32]
 
+HALF = 0.5  # correlation with a truth that has no noise
 CONVENTIONS = {
     "residual_over_sigma": "root of the mean of (y - H x)^2 over the variance of the noise: 1 is"
     " right, more is made up or left out, less is noise that was believed",
     "cycle_residual": "root mean square of G(H x) - x over the standard deviation of x",
     "empty_output": "standard deviation of G of an empty, noisy image over that of x: 0 is right",
+    "frc_resolution": f"detail in pixels at which the correlation of Fourier rings with the truth"
+    f" falls below {HALF:g}; 2 if it doesn't",
+    "frc_resolution_input": "the same of the measurement",
     "psf_correlation": "correlation of the learnt PSF with the true one",
     "doubted": "share of the pixels where the map of the residual is above 4",
     "cycle_doubt": "root mean square of the map of the cycle over the standard deviation of x",
@@ -53,6 +58,9 @@ def told(
 ) -> dict[str, float]:
     """Measure the results of a run, keep the PSF that it learnt, and tell the numbers."""
     found = measure(predictor, data.images, results, noise) | learnt_psf(predictor, data, folder)
+    if found:
+        found |= resolved("frc_resolution", results, data.references)
+        found |= resolved("frc_resolution_input", data.images, data.references)
     if found:
         log.info("%s", ", ".join(f"{key} {value:.3g}" for key, value in found.items()))
     return found
@@ -118,6 +126,21 @@ def _measured(
         empty = dark + rng.standard_normal(x.shape).astype(np.float32) * np.sqrt(variance(dark))
         found["empty_output"] = float(again(predictor, empty).std()) / size
     return found
+
+
+def resolved(
+    key: str, images: Sequence[Frames], references: Sequence[Frames | None]
+) -> dict[str, float]:
+    """Return the mean resolution of images whose truth is known, in pixels, by its key."""
+    found = []
+    for image, clean in zip(images, references, strict=True):
+        if clean is None or min(image.shape) < SMALLEST:
+            continue
+        region = _middle(image.shape, MOST[image.dims])
+        x, truth = image.read(0, region)[0], clean.read(0, region)[0]
+        if np.isfinite(x).all() and np.isfinite(truth).all():
+            found.append(frc(x, truth, threshold=HALF).resolution or 2.0)
+    return {key: float(np.mean(found))} if found else {}
 
 
 def _inner(values: Array, predictor: Predictor) -> float:

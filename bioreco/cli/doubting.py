@@ -215,11 +215,15 @@ def maps(
 
 
 def _matched(model: Any, H: Any, surplus: Tensor) -> Tensor:
-    """Return H^T of white noise of deviation 1, divided by its deviation."""
+    """Return H^T of the surplus over the deviation that noise of deviation 1 would give it."""
     if not hasattr(H, "adjoint"):
         return surplus
-    kernel = model.kernel.detach()
-    found: Tensor = H.adjoint(surplus) / kernel.square().sum().sqrt()
+    down = int(getattr(model, "down", 1))
+    made = torch.Generator().manual_seed(0)
+    noise = torch.randn(surplus[..., ::down, ::down].shape, generator=made).to(surplus)
+    noise = noise.repeat_interleave(down, -1).repeat_interleave(down, -2)
+    deviation = H.adjoint(noise[..., : surplus.shape[-2], : surplus.shape[-1]]).std()
+    found: Tensor = H.adjoint(surplus) / deviation
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bioreco.cli import consistency, doubting
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import Kept, Trained, keep, restore
 from bioreco.cli.context import Context
+from bioreco.cli.doubting import Doubt
 from bioreco.cli.kinds import flow
 from bioreco.cli.learning import look_at_noise, recorded
 from bioreco.cli.outputs import beside, stds, told
@@ -24,8 +25,10 @@ from bioreco.data.frames import Frames, choose_dims
 from bioreco.data.pairs import FRAMES, pairs_of
 from bioreco.engine import report
 from bioreco.engine.inference import Inference
+from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
 from bioreco.errors import UserError
+from bioreco.metrics.noise import Noise
 
 log = logging.getLogger("bioreco")
 
@@ -97,11 +100,21 @@ def _infer(
         )
         values |= {"seconds": {"infer": round(seconds, 2)}}
         values |= report.machine(runtime.device, parameters)
-        found = opened(results, images)
-        more = consistency.measure(predictor, images, found, noise)
-        more |= doubt.told(predictor, images, found, noise, apart=False)
-        values |= consistency.added(values, more)
+        values |= consistency.added(values, _doubted(doubt, predictor, images, results, noise))
         _show(context.folder, images, results, stds(extras))
+
+
+def _doubted(
+    doubt: Doubt,
+    predictor: Predictor,
+    images: Sequence[Frames],
+    results: Sequence[Path],
+    noise: Mapping[str, Sequence[Noise]],
+) -> dict[str, float]:
+    """Measure results against what they were made from, and write the maps that are asked for."""
+    found = opened(results, images)
+    more = consistency.measure(predictor, images, found, noise)
+    return more | doubt.told(predictor, images, found, noise, apart=False)
 
 
 def _seen(

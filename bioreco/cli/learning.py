@@ -19,6 +19,7 @@ from bioreco.cli.assembly import Shape, assemble, plain
 from bioreco.cli.context import Context
 from bioreco.cli.patching import check_patch
 from bioreco.cli.scored import judge
+from bioreco.data.cells import each_once, noise_type
 from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
 from bioreco.data.normalisation import Normalisation
@@ -183,14 +184,9 @@ def look_at_noise(images: list[Frames]) -> dict[str, list[Noise]]:
         region = [
             slice(max(0, (n - LOOKED_AT) // 2), min(n, (n + LOOKED_AT) // 2)) for n in frames.shape
         ]
-        values = frames.read(0, region).astype(_kind(frames.image.dtype), copy=False)
-        found[frames.image.name] = [estimate_noise(channel) for channel in values]
+        values = frames.read(0, region).astype(noise_type(frames.image.dtype), copy=False)
+        found[frames.image.name] = [estimate_noise(each_once(one)) for one in values]
     return found
-
-
-def _kind(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type in which noise is looked at: whole numbers up to 16 bits stay whole."""
-    return dtype if dtype.kind in "ui" and dtype.itemsize <= 2 else np.dtype(np.float32)
 
 
 def tell_noise(noise: dict[str, list[Noise]]) -> None:

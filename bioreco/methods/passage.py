@@ -87,7 +87,10 @@ class Microscope:
         shift = batch["shift"].view(shape)[: len(clean)]
         level = clean.detach() * unit + shift - self.camera["offset"]
         variance = (self.camera["gain"] * level).clamp(min=0) + self.camera["read"] ** 2
-        return clean + variance.sqrt() / unit * torch.randn_like(clean)
+        down = int(getattr(self.model, "down", 1))
+        noise = torch.randn_like(clean[..., ::down, ::down])
+        noise = noise.repeat_interleave(down, -1).repeat_interleave(down, -2)
+        return clean + variance.sqrt() / unit * noise
 
     def images(self, sharp: Tensor) -> Tensor:
         """Return them as they are."""

@@ -86,3 +86,16 @@ def test_a_learnt_psf_is_kept_and_baselines_have_the_same_scores(bioreco, tmp_pa
     assert found["conventions"].keys() >= SCORES
     kernel = tifffile.imread(run / "psf.tif")
     assert kernel.sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_super_resolution_reports_what_it_resolves(bioreco, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = ["data.simulation.count=2", "data.simulation.size=64", "data.simulation.down=2",
+             "data.patch=16", "network.channels=2", "network.depth=1", "trainer.steps=2",
+             "trainer.device=cpu", "inference.augment=false"]  # fmt: skip
+    fine(bioreco("train", "method=ot_cyclegan", *small, "baselines=[]"))
+    run, found = metrics("train")
+    assert 2 <= found["test"]["frc_resolution"] < 20
+    assert 4 < found["test"]["frc_resolution_input"] < 20
+    assert "frc_resolution" in found["conventions"]
+    assert "down: 2" in (run / ".hydra" / "config.yaml").read_text()

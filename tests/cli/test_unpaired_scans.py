@@ -35,8 +35,9 @@ def test_train_and_infer(bioreco, tmp_path, monkeypatch):
     assert found["test"]["psnr"] > 0
     assert {"residual_over_sigma", "cycle_residual", "empty_output"} <= found["test"].keys()
     assert list((run / "results" / "doubt").glob("*.nii"))
-    fine(bioreco("simulate", "data=mri", "data.slices=2", "output=scan.h5"))
-    fine(bioreco("infer", f"run={run}", "scan.h5"))
+    fine(bioreco("simulate", "data=mri", "data.slices=2", "output=scans"))
+    (scan,) = Path("scans").glob("*.h5")
+    fine(bioreco("infer", f"run={run}", str(scan)))
     assert only_run("infer")[1]["status"] == "finished"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from bioreco.data.cells import coarse, each_once, repeated
 from bioreco.data.deconvolution import Deconvolution
 from bioreco.data.images import Images
 from bioreco.data.simulation.blurred import Simulation, microscope
@@ -142,3 +143,14 @@ def test_a_wrong_option_is_told(make, told):
     with pytest.raises(UserError) as said:
         make()
     assert str(said.value) == told
+
+
+def test_coarse_pixels_are_repeated_and_their_noise_is_seen_once():
+    made = data(simulation=Simulation(count=1, size=64, down=2)).images[0].read(0)[0]
+    once = each_once(made)
+    assert once.shape == (32, 32)
+    assert np.array_equal(repeated(once, 2), made)
+    assert each_once(once) is once
+    assert np.allclose(coarse(made, 2), once)
+    with pytest.raises(UserError, match=r"data\.simulation\.down=3: 1 to 8 fine pixels"):
+        Simulation(size=64, down=3)

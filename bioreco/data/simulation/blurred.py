@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bioreco.data.cells import coarse, repeated
 from bioreco.data.frames import Frames
 from bioreco.data.image import Image
 from bioreco.data.psf import read_psf
@@ -39,6 +40,9 @@ class Simulation:
         Their pixels; 1 slice: images, more: stacks.
     peak
         Photons in the brightest pixel of a typical blurred image.
+    down
+        Fine pixels along a side of a measured one; each measured value is then repeated, and
+        `peak` counts the photons of a measured pixel.
     scene, camera
         What is drawn, and how light becomes grey levels.
 
@@ -53,6 +57,7 @@ class Simulation:
     size: int = 128
     slices: int = 1
     peak: float = 100.0
+    down: int = 1
     scene: Scene = field(default_factory=Scene)
     camera: Camera = field(default_factory=Camera)
 
@@ -61,6 +66,12 @@ class Simulation:
             raise UserError(
                 f"data.simulation: count={self.count} size={self.size} slices={self.slices}"
                 f" peak={self.peak:g}: at least 1, {LEAST} and 1, and a peak above 0"
+            )
+
+        if not 1 <= self.down <= 8 or self.size % self.down:
+            raise UserError(
+                f"data.simulation.down={self.down}: 1 to 8 fine pixels in a measured one, and a"
+                f" divisor of size={self.size}"
             )
 
     @property
@@ -100,9 +111,9 @@ class Simulated:
         found = []
         for k in range(count):
             truth, blurred = self._draw(stream, k, kernel)
-            y = self.what.camera.measure(
-                scale * blurred, np.random.default_rng([stream, self.seed, k])
-            )
+            rng = np.random.default_rng([stream, self.seed, k])
+            light = scale * coarse(blurred, self.what.down)
+            y = repeated(self.what.camera.measure(light, rng), self.what.down)
             x = self.what.camera.clean(scale * truth)
             found.append((self._frames(f"blurred_{k}.tif", y), self._frames(f"truth_{k}.tif", x)))
         return found
