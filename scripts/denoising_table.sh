@@ -25,6 +25,7 @@ table() {
 
 table poisson_gaussian "$both" data=synthetic data.count=1
 table gaussian_25 "$both" data=synthetic data.count=1 data.gain=0 data.read=25
+table streaks "$both" data=synthetic data.count=1 data.read=15 data.correlation=0.7
 table em "$single" data=em
 if [[ $# -ge 3 ]]; then
   for noisy in "$2"/*; do
