@@ -4,6 +4,10 @@ Run as `python scripts/benchmark_memory.py FOLDER [--gigabytes 4] [--format zarr
 image and the result, twice its size each, and is left as it was. A small network keeps the time
 short; memory is bounded by the tile and by the 128 MB of patches that are learnt from, so a larger
 network adds only its own features of one tile.
+
+`--slices 64` makes a stack instead; what follows `--words` is said to `bioreco denoise` in place of
+the small network, such as `method=richardson_lucy method.iterations=1 forward=blur
+forward.psf=gaussian forward.sigma=1.5`, or `run=RUN` of a run that is to be applied.
 """
 
 from __future__ import annotations
@@ -19,6 +23,21 @@ from pathlib import Path
 import numpy as np
 
 ROWS = 1024
+
+
+SMALL = ["trainer.steps=200", "network.channels=4", "network.depth=1", "inference.tile=512"]
+
+
+def make_stack(path: Path, side: int, slices: int) -> None:
+    """Write a uint16 stack whose slices are shot noise over a slow wave, one by one."""
+    import tifffile
+
+    rng = np.random.default_rng(0)
+    wave = 100 + np.outer(*[300 * (1 + np.sin(np.arange(side) / 37)) / 17] * 2)
+    options = {"contiguous": True, "metadata": {"axes": "ZYX"}}
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        pages = (rng.poisson(wave).astype(np.uint16) for _ in range(slices))
+        writer.write(pages, shape=(slices, side, side), dtype="uint16", **options)
 
 
 def make(path: Path, side: int) -> None:
@@ -54,8 +73,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gigabytes", type=float, default=4.0)
     parser.add_argument("--format", choices=("tif", "zarr"), default="tif")
+    parser.add_argument("--slices", type=int, default=1)
+    parser.add_argument("--words", nargs="+", default=SMALL)
     given = parser.parse_args()
-    side = int((given.gigabytes * 2**30 / 2) ** 0.5)
+    if given.slices > 1 and given.format != "tif":
+        parser.error("stacks are written as tif")
+    side = int((given.gigabytes * 2**30 / 2 / given.slices) ** 0.5)
     folder = given.folder / "benchmark_memory"
     folder.mkdir(parents=True)
     try:
@@ -63,16 +86,18 @@ def main() -> None:
         folder = folder.absolute()
         source = folder / f"large.{suffix}"
         # by a process of its own, whose mapped pages are not counted as this one's
+        call = f"make({source!r}, {side})" if given.slices == 1 else ""
+        call = call or f"make_stack({source!r}, {side}, {given.slices})"
         program = (
-            "import benchmark_memory as b, pathlib, sys; b.make(pathlib.Path(sys.argv[1]), {})"
+            f"from pathlib import PosixPath, WindowsPath; import benchmark_memory as b; b.{call}"
         )
-        command = [sys.executable, "-c", program.format(side), str(source)]
+        command = [sys.executable, "-c", program]
         subprocess.run(command, check=True, cwd=Path(__file__).parent)
-        print(f"{source.name}: {side} x {side} pixels, uint16, {side * side * 2 / 2**30:.2f} GiB")
+        size = given.slices * side * side * 2 / 2**30
+        print(f"{source.name}: {given.slices} x {side} x {side} pixels, uint16, {size:.2f} GiB")
         command = [
             *(sys.executable, "-m", "bioreco", "denoise", str(source)),
-            *("trainer.steps=200", "network.channels=4", "network.depth=1"),
-            *("inference.tile=512", f"hydra.run.dir={folder / 'run'}"),
+            *(*given.words, f"hydra.run.dir={folder / 'run'}"),
         ]
         began = time.monotonic()
         subprocess.run(command, check=True)
