@@ -154,3 +154,8 @@ def test_coarse_pixels_are_repeated_and_their_noise_is_seen_once():
     assert np.allclose(coarse(made, 2), once)
     with pytest.raises(UserError, match=r"data\.simulation\.down=3: 1 to 8 fine pixels"):
         Simulation(size=64, down=3)
+
+
+def test_an_empty_sharp_domain_is_told(tmp_path):
+    with pytest.raises(UserError, match="no image"):
+        data(sharp=str(tmp_path)).training(("sharp",))
