@@ -110,13 +110,7 @@ class ODTData:
                 for note in one.notes:
                     log.info("%s: %s.", one.name, note)
         else:
-            optics = {
-                "wavelength": wavelength,
-                "pixel_size": pixel_size,
-                "medium": medium,
-                "na": na,
-            }
-            _only_files(optics | {"limit": limit, "shrink": None if shrink == 1 else shrink})
+            _only_files(limit, shrink, optics)
             self._simulate(seed, 64 if box is None else box, tomograms, tests, microscope)
         if self.box < LEAST_BOX:
             raise UserError(f"data.box={self.box}: at least {LEAST_BOX} voxels")
@@ -165,10 +159,10 @@ def _side(one: Tomogram) -> int:
     return max(sides)
 
 
-def _only_files(given: dict[str, float | None]) -> None:
+def _only_files(limit: float | None, shrink: int, optics: Light | None) -> None:
     """Refuse options of files for what is simulated."""
-    for key, value in given.items():
-        if value is not None:
-            raise UserError(
-                f"data.{key}={value:g} is of files; simulated cells take data.microscope"
-            )
+    given = {"limit": limit is not None, "shrink": shrink != 1}
+    given["optics"] = optics is not None and any(value is not None for value in optics.values)
+    for key, told in given.items():
+        if told:
+            raise UserError(f"data.{key} is of files; simulated cells take data.microscope")

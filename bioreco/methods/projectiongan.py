@@ -2,9 +2,9 @@
 
 Parallel projections of a tomogram are clean along directions whose central plane misses the cone of
 unknown frequencies, and blurred along the others. A generator G makes the blurred ones y look like
-the clean ones x, which are unpaired with them; filtered back-projection makes a volume of both, into
-which the measured frequencies are put back. Scales are those of f throughout, so that refractive
-indices keep their units.
+the clean ones x, which are unpaired with them; filtered back-projection makes a volume of both,
+into which the measured frequencies are put back. Scales are those of f
+throughout, so that refractive indices keep their units.
 
     min_G max_D  cycle E ||G(H x) - x|| + E D(x) - E D(G(y)),    H x = M x,
 

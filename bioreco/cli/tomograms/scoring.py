@@ -56,7 +56,7 @@ def _mean(views: Views, found: Found) -> dict[str, float]:
 def scores(tomogram: Tomogram, index: Array) -> dict[str, float]:
     """Score a volume of refractive indices (z, y, x)."""
     assert tomogram.truth is not None
-    _, pixel, medium, na = tomogram.light.values
+    medium = tomogram.light.medium
     assert medium is not None
     side = len(index)
     truth = cut(tomogram.truth.index, side, (0, 1, 2))
@@ -118,10 +118,10 @@ def _draw(views: Views, columns: Mapping[str, Found], folder: Path, title: str) 
     bright = volumes.get("truth", volumes[names[-1]])
     medium = float(one.light.medium or bright.min())
     window = (medium - 0.005, float(np.percentile(bright, 99.9)))
-    rows = [
-        Row(f"{plane}, refractive index", {k: v.take(v.shape[axis] // 2, axis) for k, v in volumes.items()}, window)
-        for axis, plane in enumerate(("xy", "xz", "yz"))
-    ]  # fmt: skip
+    rows = []
+    for axis, plane in enumerate(("xy", "xz", "yz")):
+        maps = {name: values.take(side // 2, axis) for name, values in volumes.items()}
+        rows.append(Row(f"{plane}, refractive index", maps, window))
     path = folder / "preview.png"
     gallery(path, list(volumes), rows, title=f"{title}: {one.name}, planes through the middle")
     log.info("Picture: %s", path)

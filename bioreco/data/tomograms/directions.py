@@ -1,7 +1,7 @@
-"""Are the directions of a tomogram what a reconstruction can use?
+"""Check the directions of a tomogram: one for each view, and none that is no direction.
 
-Each view carries its own direction, so their order doesn't matter. Views in one direction count as
-one measurement that was repeated: Fourier bins take means. Directions that are missing leave a
+Each view carries its own direction, so their order doesn't matter. Views in one direction count
+as one measurement that was repeated: Fourier bins take means. Directions that are missing leave a
 part of the spectrum unknown, which is said.
 """
 

@@ -79,7 +79,9 @@ def _checked(light: Light, name: str) -> Light:
     """Fill in an objective that takes all light, and refuse what is missing or impossible."""
     for key, value in zip(NAMES[:3], light.values, strict=False):
         if value is None:
-            raise UserError(f"{name} doesn't say its {key.replace('_', ' ')}: say data.{key}=...")
+            raise UserError(
+                f"{name} doesn't say its {key.replace('_', ' ')}: say data.optics.{key}=..."
+            )
         if not value > 0:
             raise UserError(f"{name}: {key}={value:g}, which can't be")
     wavelength, pixel, medium, na = light.values

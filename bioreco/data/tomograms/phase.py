@@ -54,8 +54,8 @@ def log_fields(
     jumps = wrapped(phase)
     if jumps and unwrap == "false":
         raise UserError(
-            f"{name}: the phase is wrapped (it jumps by a turn between neighbours), so that no index"
-            " follows from it: leave out data.unwrap=false"
+            f"{name}: the phase is wrapped (it jumps by a turn between neighbours), so that no"
+            " index follows from it: leave out data.unwrap=false"
         )
     if unwrap == "true" or (jumps and unwrap == "auto"):
         phase = np.stack([_unwrapped(view) for view in phase])
