@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from bioreco.errors import UserError
 from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.directions import Directions
-from bioreco.methods.method import Batch, Facts, Losses
+from bioreco.methods.method import Batch, Estimate, Facts, Losses
 from bioreco.methods.pool import Pool
 from bioreco.methods.tomography import Tomography, gerchberg_papoulis
 from bioreco.operators import parallel
@@ -162,6 +162,13 @@ class ProjectionGAN(Tomography):
         """Return by how much a clean projection is missed once it was blurred."""
         x, lost = batch["x"] / self.unit, batch["lost"]
         return {"cycle": _distance(self.enhance(parallel.kept(x, lost[:, None]), lost), x)}
+
+    @torch.no_grad()
+    def reconstruct(self, batch: Batch) -> Estimate:
+        """Return the refractive index (1, 1, z, y, x) of a tomogram; of projections, G(y)."""
+        if "seen" in batch:
+            return Estimate(self.enhance(batch["y"] / self.unit, batch["seen"]) * self.unit)
+        return super().reconstruct(batch)
 
     def potential(self, bins: Bins, scale: float) -> Tensor:  # noqa: ARG002
         """Return f of the enhanced projections, with what was measured put back."""

@@ -70,8 +70,9 @@ class Bins:
         grown = max_pool3d(whole, wide, 1, reach)
         closed = -max_pool3d(-grown, wide, 1, reach)
         step = side // self.size
-        region: Tensor = torch.fft.ifftshift(closed[0, 0])[::step, ::step, ::step]
-        return region
+        region = torch.fft.ifftshift(closed[0, 0])[::step, ::step, ::step]
+        there = -torch.arange(self.size, device=region.device) % self.size
+        return torch.minimum(region, region[there][:, there][:, :, there])
 
 
 def bin_caps(scattered: Tensor, views: Views, size: int, *, pad: int = 2) -> Bins:
