@@ -47,7 +47,8 @@ def cone(side: int, half_angle: float, limit: float) -> Array:
 
 def shells(side: int) -> Array:
     """Return the number of the shell of each frequency, in the order of `fftn`."""
-    return np.rint(_polar(side)[1] * side).astype(int)
+    found: Array = np.rint(_polar(side)[1] * side).astype(int)
+    return found
 
 
 def _polar(side: int) -> tuple[Array, Array]:

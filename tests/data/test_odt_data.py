@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
@@ -20,6 +19,8 @@ from bioreco.data.tomograms.simulated import Microscope
 from bioreco.data.tomograms.values import Light, turns
 from bioreco.data.tomograms.writer import write_tomogram
 from bioreco.errors import UserError
+
+h5py = pytest.importorskip("h5py")
 
 NOTHING = Given(Light())
 OPTICS = {"wavelength": 500.0, "pixel_size": 100.0, "medium": 1.333}

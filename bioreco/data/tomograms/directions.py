@@ -60,7 +60,8 @@ def check_illumination(directions: Array, views: int, name: str) -> Array:
             f"{name}: the direction of light of view {bad[0]} is missing, or doesn't come from"
             f" below ({len(bad)} in all)"
         )
-    return found / length[:, None]
+    unit: Array = found / length[:, None]
+    return unit
 
 
 def tell(illumination: Array, rotations: Array) -> list[str]:
@@ -84,9 +85,11 @@ def tell(illumination: Array, rotations: Array) -> list[str]:
 def _around(seen: Array) -> Array:
     """Return the angle of each direction about the axis that they turn about."""
     if np.ptp(seen[:, 1]) < 1e-6:  # about y
-        return np.arctan2(seen[:, 0], seen[:, 2])
+        found: Array = np.arctan2(seen[:, 0], seen[:, 2])
+        return found
     tilted = np.hypot(seen[:, 0], seen[:, 1]) > 1e-6
-    return np.arctan2(seen[tilted, 1], seen[tilted, 0])
+    found = np.arctan2(seen[tilted, 1], seen[tilted, 0])
+    return found
 
 
 def _gap(around: Array) -> float | None:
