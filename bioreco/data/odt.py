@@ -54,7 +54,7 @@ class ODTData:
     optics
         The microscope, where files don't say. An aperture that nobody says takes all light.
     unwrap
-        "auto": where the phase is wrapped; "true": always; "false": never.
+        "auto": where the phase is wrapped; "always" or "never".
     limit
         Of files: leave out views whose light comes from more than so many degrees off the first.
     shrink

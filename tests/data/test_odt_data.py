@@ -175,11 +175,11 @@ def test_a_wrapped_phase_is_unwrapped():
 def test_a_wrapped_phase_is_refused_where_it_stays_so():
     folded = np.angle(np.exp(1j * bumps(9.0)))
     with pytest.raises(UserError, match="the phase is wrapped"):
-        phase.log_fields(folded, None, "a", unwrap="false")
+        phase.log_fields(folded, None, "a", unwrap="never")
     noise = np.random.default_rng(0).uniform(-np.pi, np.pi, (2, 64, 64))
     with pytest.raises(UserError, match="can't be unwrapped"):
         phase.log_fields(noise, None, "a")
-    with pytest.raises(UserError, match=r"auto, true, false.*auto"):
+    with pytest.raises(UserError, match=r"auto, always, never.*auto"):
         phase.log_fields(folded, None, "a", unwrap="atuo")
 
 

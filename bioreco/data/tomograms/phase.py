@@ -7,7 +7,7 @@ import numpy as np
 from bioreco.data.tomograms.values import Array
 from bioreco.errors import UserError, nearest
 
-UNWRAP = ("auto", "true", "false")
+UNWRAP = ("auto", "always", "never")
 EDGE = 4  # pixels along the border that show the background
 STEP = 0.9 * np.pi  # between neighbours: no object does that, a wrapped phase does
 ROUGH = 2e-3  # share of such steps that is left of an unwrapped phase at most
@@ -38,7 +38,7 @@ def log_fields(
     name
         Of the file, for messages.
     unwrap
-        "auto" unwraps where the phase is wrapped, "true" always, "false" never.
+        "auto" unwraps where the phase is wrapped, "always" any phase, "never" none.
 
     Raises
     ------
@@ -52,12 +52,12 @@ def log_fields(
         raise UserError(f"{name}: the phase holds values that aren't finite numbers")
     notes = []
     jumps = wrapped(phase)
-    if jumps and unwrap == "false":
+    if jumps and unwrap == "never":
         raise UserError(
             f"{name}: the phase is wrapped (it jumps by a turn between neighbours), so that no"
-            " index follows from it: leave out data.unwrap=false"
+            " index follows from it: leave out data.unwrap=never"
         )
-    if unwrap == "true" or (jumps and unwrap == "auto"):
+    if unwrap == "always" or (jumps and unwrap == "auto"):
         phase = np.stack([_unwrapped(view) for view in phase])
         notes.append("the phase was unwrapped, view by view")
         left = _steps(phase)

@@ -105,4 +105,4 @@ def _logarithm(scattered: Array) -> Array:
     from bioreco.data.tomograms.phase import log_fields
 
     whole = 1 + scattered
-    return log_fields(np.angle(whole), np.abs(whole), "a simulated cell", unwrap="true")[0]
+    return log_fields(np.angle(whole), np.abs(whole), "a simulated cell", unwrap="always")[0]
