@@ -84,11 +84,10 @@ def tell(illumination: Array, rotations: Array) -> list[str]:
 
 def _around(seen: Array) -> Array:
     """Return the angle of each direction about the axis that they turn about."""
-    if np.ptp(seen[:, 1]) < 1e-6:  # about y
-        found: Array = np.arctan2(seen[:, 0], seen[:, 2])
-        return found
+    about_y = bool(np.ptp(seen[:, 1]) < 1e-6)
     tilted = np.hypot(seen[:, 0], seen[:, 1]) > 1e-6
-    found = np.arctan2(seen[tilted, 1], seen[tilted, 0])
+    y, x = (seen[:, 0], seen[:, 2]) if about_y else (seen[tilted, 1], seen[tilted, 0])
+    found: Array = np.arctan2(y, x)
     return found
 
 
