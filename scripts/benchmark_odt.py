@@ -1,6 +1,6 @@
 """How far does projectionGAN fill the missing cone? Three seeds beside its baselines.
 
-    python scripts/benchmark_odt.py [FOLDER] [--seeds 0 1 2] [key=value ...]
+    python scripts/benchmark_odt.py [--folder FOLDER] [--seeds 0,1,2] [key=value ...]
 
 Each seed is another set of 16 simulated cells to learn from, and 2 others to score. What is looked
 for: `in_cone_correlation` of at least 0.5 where Gerchberg-Papoulis has at most about 0.2, and an
@@ -32,10 +32,11 @@ def run(folder: Path, seed: int, more: list[str]) -> dict:
 def main() -> None:
     """Run all seeds and print the means with their spread."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("outputs/benchmark_odt"))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--folder", type=Path, default=Path("outputs/benchmark_odt"))
+    parser.add_argument("--seeds", default="0,1,2")
     known, more = parser.parse_known_args()
-    runs = [run(known.folder, seed, more) for seed in known.seeds]
+    seeds = [int(seed) for seed in known.seeds.split(",")]
+    runs = [run(known.folder, seed, more) for seed in seeds]
     print(f"{'':20}" + "".join(f"{key:>26}" for key in KEYS))
     for name in ("projectiongan", *runs[0]["baselines"]):
         row = f"{name:20}"
@@ -47,7 +48,7 @@ def main() -> None:
             row += f"{np.mean(each):>16.3f} +- {np.std(each):6.3f}"
         print(row)
     seconds = [one["seconds"]["train"] for one in runs]
-    print(f"training: {np.mean(seconds):.0f} s, {runs[0]['steps']} steps, seeds {known.seeds}")
+    print(f"training: {np.mean(seconds):.0f} s, {runs[0]['steps']} steps, seeds {seeds}")
 
 
 if __name__ == "__main__":
