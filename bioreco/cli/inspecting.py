@@ -14,6 +14,7 @@ from bioreco.cli.listing import config_dir
 from bioreco.data.formats import find_images, open_image
 from bioreco.data.image import SPATIAL, Image
 from bioreco.data.kspace.scan import is_scan
+from bioreco.data.tomograms.files import is_tomogram
 from bioreco.engine.glance import Array, Place, crops, places
 from bioreco.errors import UserError
 from bioreco.metrics.noise import Noise, estimate_noise
@@ -27,13 +28,17 @@ STRUCTURED = "struct_n2v"  # the method for noise that neighbours share
 def run(cfg: DictConfig, _context: Context) -> None:
     """Describe every file; go on after one that can't be read and refuse at the end."""
     given = [str(path) for path in cfg.input]
-    scans = [path for path in given if Path(path).is_file() and is_scan(path)]
-    others = [path for path in given if path not in scans]
-    paths = [*scans, *(find_images(others) if others else [])]
+    tomograms = [path for path in given if is_tomogram(path)]
+    scans = [
+        path for path in given if path not in tomograms and Path(path).is_file() and is_scan(path)
+    ]
+    others = [path for path in given if path not in (*scans, *tomograms)]
+    paths = [*tomograms, *scans, *(find_images(others) if others else [])]
     refused = []
     for path in paths:
         try:
-            print("\n".join(_described(cfg, path, is_kspace=path in scans)))
+            lines = _tomogram(path) if path in tomograms else None
+            print("\n".join(lines or _described(cfg, path, is_kspace=path in scans)))
         except UserError as error:
             if len(paths) == 1:
                 raise
@@ -42,6 +47,12 @@ def run(cfg: DictConfig, _context: Context) -> None:
         print()
     if refused:
         raise UserError(f"{len(refused)} of {len(paths)} files can't be read (told above).")
+
+
+def _tomogram(path: str) -> list[str]:
+    from bioreco.cli.tomograms import inspecting
+
+    return inspecting.describe(path)
 
 
 def _described(cfg: DictConfig, path: str, *, is_kspace: bool) -> list[str]:

@@ -125,7 +125,14 @@ def find_taps(rotations: Tensor, g: Grid, volumes: int = 1) -> Taps:
     if len(rotations) % volumes:
         raise ValueError(f"{len(rotations)} poses can't be shared by {volumes} volumes")
     a, b = rotations.to(g.points)[:, :2, :, None].unbind(1)  # (b, 3, 1)
-    k = (a * g.points[:, 0] + b * g.points[:, 1]).transpose(0, 1).reshape(3, -1)
+    k = (a * g.points[:, 0] + b * g.points[:, 1]).transpose(0, 1)
+    return taps_at(k, g, volumes)
+
+
+def taps_at(k: Tensor, g: Grid, volumes: int = 1) -> Taps:
+    """Find the frequencies around any points k (3, b, n): kx, ky, kz in units of 1 / P."""
+    each = k.shape[1:]
+    k = k.reshape(3, -1)
     sign = torch.where(k[0] < 0, -1.0, 1.0).to(k)
     k = k * sign
     low, (along, y_share, z_share) = _spline(k, g.order)
@@ -139,7 +146,7 @@ def find_taps(rotations: Tensor, g: Grid, volumes: int = 1) -> Taps:
         one = torch.arange(0, total, total // volumes, device=k.device, dtype=x.dtype)
         rows = rows + one.repeat_interleave(rows.shape[-1] // volumes)
     across = (z_share[:, None] * y_share).flatten(0, 1)
-    return Taps(rows, across, along, sign.view(len(rotations), len(g.points)))
+    return Taps(rows, across, along, sign.view(each))
 
 
 def _spline(k: Tensor, order: int) -> tuple[Tensor, Tensor]:

@@ -10,21 +10,23 @@ import torch
 from torch import Tensor
 
 
-def gradient(x: Tensor) -> Tensor:
-    """Return the differences to the next pixel (2, ..., y, x), 0 at the far border."""
-    found = torch.zeros(2, *x.shape, dtype=x.dtype, device=x.device)
-    found[0, ..., :-1, :] = x[..., 1:, :] - x[..., :-1, :]
-    found[1, ..., :-1] = x[..., 1:] - x[..., :-1]
+def gradient(x: Tensor, axes: int = 2) -> Tensor:
+    """Return the differences to the next pixel (axes, ..., [z,] y, x), 0 at the far border."""
+    found = torch.zeros(axes, *x.shape, dtype=x.dtype, device=x.device)
+    for part, axis in zip(found, range(-axes, 0), strict=True):
+        n = x.shape[axis] - 1
+        part.narrow(axis, 0, n).copy_(x.narrow(axis, 1, n) - x.narrow(axis, 0, n))
     return found
 
 
 def divergence(p: Tensor) -> Tensor:
-    """Return -gradient^H p of (2, ..., y, x)."""
+    """Return -gradient^H p of (axes, ..., [z,] y, x)."""
     found = torch.zeros_like(p[0])
-    found[..., :-1, :] += p[0, ..., :-1, :]
-    found[..., 1:, :] -= p[0, ..., :-1, :]
-    found[..., :-1] += p[1, ..., :-1]
-    found[..., 1:] -= p[1, ..., :-1]
+    for part, axis in zip(p, range(-len(p), 0), strict=True):
+        n = part.shape[axis] - 1
+        inner = part.narrow(axis, 0, n)
+        found.narrow(axis, 0, n).add_(inner)
+        found.narrow(axis, 1, n).sub_(inner)
     return found
 
 
@@ -38,7 +40,7 @@ def variation(x: Tensor) -> Tensor:
     return length(gradient(x)).flatten(1).sum(1)
 
 
-def smooth(z: Tensor, weight: float, *, iterations: int = 20) -> Tensor:
+def smooth(z: Tensor, weight: float, *, iterations: int = 20, axes: int = 2) -> Tensor:
     """Return argmin_x 1/2 ||x - z||^2 + weight TV(x).
 
     Chambolle's dual (2004) with Nesterov's momentum (Beck and Teboulle, IEEE TIP 18, 2009).
@@ -51,14 +53,16 @@ def smooth(z: Tensor, weight: float, *, iterations: int = 20) -> Tensor:
         In the units of z, >= 0.
     iterations
         Steps; 20 are enough inside another iteration.
+    axes
+        2, or 3 for volumes (..., z, y, x).
 
     """
     if weight == 0:
         return z
-    p = torch.zeros(2, *z.shape, dtype=z.dtype, device=z.device)
+    p = torch.zeros(axes, *z.shape, dtype=z.dtype, device=z.device)
     ahead, t = p, 1.0
     for _ in range(iterations):
-        step = ahead + gradient(z / weight + divergence(ahead)) / 8
+        step = ahead + gradient(z / weight + divergence(ahead), axes) / (4 * axes)
         new = step / length(step).clamp(min=1)
         after = (1 + (1 + 4 * t * t) ** 0.5) / 2
         ahead = new + (t - 1) / after * (new - p)

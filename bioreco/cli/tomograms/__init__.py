@@ -1,0 +1,1 @@
+"""Tomograms on the command line: refractive indices from holograms, scored and shown."""

@@ -1,0 +1,1 @@
+"""Holograms of a transparent object from many sides: values, files, checks."""
