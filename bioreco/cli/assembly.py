@@ -38,7 +38,8 @@ class Shape:
     augment
         How training patches were turned.
     box, pixel_size
-        Of a volume that is learnt, in pixels and Angstrom; 0 where none is.
+        Along a side of what is learnt, an image or a volume, in pixels; of a pixel in Angstrom, 0
+        where there is none.
     spacing
         Pixel sizes ([z,] y, x) in nanometres; None where they are unknown.
     smallest
@@ -59,7 +60,8 @@ class Shape:
     def of(cls, data: Measurements) -> Shape:
         """Return what a data set asks for."""
         seen = cls(data.inputs, data.dims, data.channels == "joint", data.augment)
-        return replace(seen, spacing=data.spacing, smallest=data.smallest)
+        side = int(data.patch[-1])
+        return replace(seen, spacing=data.spacing, smallest=data.smallest, box=side)
 
 
 def assemble(

@@ -26,7 +26,7 @@ Doubles = NDArray[np.float64]
 
 SIDE = 28  # pixels of the box that sizes are told for
 TAIL = 6  # blobs
-BEND, LENGTH = (-1.1, 1.1), (6.0, 10.0)  # of the tail, in radians and pixels
+BEND, LENGTH = (0.2, 1.4), (6.0, 10.0)  # of the tail, in radians and pixels
 MEASURED, OTHERS = 1, 2  # streams: the images that are measured, and clean ones of the same kind
 
 

@@ -25,7 +25,7 @@ from bioreco.networks.polar_encoder import Code
 from bioreco.operators.cryoem import CryoEM
 from bioreco.operators.ctf import contrast_transfer
 
-_WIDE = 1.2  # radians, of angles at the start
+_TRIED = 0.1  # weight of angles that fit better than the encoder's
 _TIGHTEST, _WIDEST = -6.0, 1.0  # logarithm of a deviation over that of the prior
 
 Encoder = Callable[[Tensor], Code]
@@ -75,8 +75,7 @@ class SpatialVAE(Method):
     anneal
         Share of the training in which that weight grows from 0.
     align
-        Share of the training in which all particles show the same, and angles are drawn widely
-        about those of the encoder, ever less so.
+        Share of the training in which all particles show the same, and other angles are tried.
 
     Raises
     ------
@@ -89,8 +88,9 @@ class SpatialVAE(Method):
 
     A code can tell particles that lie one way from those that lie the other, and the decoder then
     draws them as two kinds. That is a local optimum of the bound, since no small change of an angle
-    leads out of it. While there is no code and angles are wide, the mean of all particles has one
-    direction that all turn to.
+    leads out of it. Three things keep from it: the encoder follows turns before it has learnt
+    anything, it is sure of its angle from the start, and at first all particles must show the same,
+    while for each another angle is tried, which the encoder is told of where it fits better.
 
     """
 
@@ -137,20 +137,28 @@ class SpatialVAE(Method):
         spread = [value.clamp(_TIGHTEST, _WIDEST).exp() for value in wide]
         u, v, w = (torch.randn_like(value) for value in spread)
         progress = float(batch["progress"]) if "progress" in batch else 1.0
-        wider = _WIDE * max(0.0, 1 - progress / self.align) if self.align else 0.0
-        told = float(progress >= self.align)  # whether the content is
-        shown = self.decode(
-            code.angle + ((self.turn * spread[0]) ** 2 + wider**2).sqrt() * u,
-            self.shift * (code.shift + spread[1] * v),
-            told * (code.content + spread[2] * w),
-        )
+        aligning = progress < self.align
+        angle = code.angle + self.turn * spread[0] * u
+        shift = self.shift * (code.shift + spread[1] * v)
+        content = (code.content + spread[2] * w) * (not aligning)
+        misfit = self._misfit(angle, shift, content, batch)
         weight = self.kl_weight * min(1.0, progress / self.anneal if self.anneal else 1.0)
-        misfit = 0.5 * (self.seen(shown, batch) - y).square().flatten(1).sum(1)
         paid = _divergence(0.0 * code.angle, spread[0])
         paid = paid + _divergence(code.shift, spread[1]).sum(1)
-        paid = paid + told * _divergence(code.content, spread[2]).sum(1)
+        paid = paid + _divergence(code.content, spread[2]).sum(1) * (not aligning)
         pixels = y[0].numel()
-        yield "vae", {"misfit": misfit.mean() / pixels, "kl": weight * paid.mean() / pixels}
+        losses = {"misfit": misfit.mean() / pixels, "kl": weight * paid.mean() / pixels}
+        if aligning:
+            other = 2 * math.pi * torch.rand_like(angle)
+            with torch.no_grad():
+                better = self._misfit(other, shift, content, batch) < misfit
+            losses["other_angle"] = _TRIED * (better * code.surprise(other)).mean()
+        yield "vae", losses
+
+    def _misfit(self, angle: Tensor, shift: Tensor, content: Tensor, batch: Batch) -> Tensor:
+        """Return -log p(y | z, phi, dt) of each particle (b,), up to a constant."""
+        shown = self.seen(self.decode(angle, shift, content), batch)
+        return 0.5 * (shown - batch["y"]).square().flatten(1).sum(1)
 
     def decode(self, angle: Tensor, shift: Tensor, content: Tensor) -> Tensor:
         """Return images (b, 1, y, x) of contents, turned by angles and moved by shifts (b, 2)."""

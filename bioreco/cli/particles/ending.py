@@ -13,12 +13,12 @@ from torch import Tensor
 
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.sampler import Samples, collate, tensors
-from bioreco.errors import UserError
 from bioreco.methods.method import Method
 
 ENDINGS = {
     "reconstructions": "bioreco.cli.particles.volume",
     "poses": "bioreco.cli.particles.poses",
+    "samples": "bioreco.cli.particles.samples",
 }
 LOOKED_AT = 512  # particles that a method may look at before training
 
@@ -34,6 +34,7 @@ class Ended:
     folder: Path
     name: str
     seed: int
+    samples_wanted: int = 0
 
 
 class Ending(Protocol):
@@ -49,18 +50,7 @@ class Ending(Protocol):
 
 
 def ending(method: Method) -> Ending:
-    """Return what a method on particles ends with.
-
-    Raises
-    ------
-    UserError
-        If it makes something else of measurements than particles allow.
-
-    """
-    if method.makes not in ENDINGS:
-        raise UserError(
-            f"{type(method).__name__} makes {method.makes}, which particles don't allow"
-        )
+    """Return what a method on particles ends with."""
     found: Any = importlib.import_module(ENDINGS[method.makes])
     ends: Ending = found
     return ends

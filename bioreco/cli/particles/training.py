@@ -55,6 +55,7 @@ def train(
         if runtime.first:
             values |= summary_of(fitted, method, runtime)
             name, seed = str(values["method"]), int(config.seed)
-            ended = Ended(method, data, samples, runtime, folder, name, seed)
+            count = int(config.output.samples)
+            ended = Ended(method, data, samples, runtime, folder, name, seed, count)
             values |= ends.leave(ended, beside)
     return fitted.validation
