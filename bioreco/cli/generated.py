@@ -77,9 +77,7 @@ def wanted(config: DictConfig, *, known: bool) -> list[str]:
             told = ", ".join(BASELINES)
             raise UserError(f"baselines={name}: choose among {told}.{nearest(name, BASELINES)}")
     if names and not known:
-        raise UserError(
-            f"baselines=[{','.join(names)}]: there are no clean images to compare with"
-        )
+        raise UserError(f"baselines=[{','.join(names)}]: there are no clean images to compare with")
     return names
 
 

@@ -25,7 +25,6 @@ from bioreco.networks.polar_encoder import Code
 from bioreco.operators.cryoem import CryoEM
 from bioreco.operators.ctf import contrast_transfer
 
-_TRIED = 0.1  # weight of angles that fit better than the encoder's
 _TIGHTEST, _WIDEST = -6.0, 1.0  # logarithm of a deviation over that of the prior
 
 Encoder = Callable[[Tensor], Code]
@@ -74,8 +73,6 @@ class SpatialVAE(Method):
         Weight of the divergence; 1 is the bound itself.
     anneal
         Share of the training in which that weight grows from 0.
-    align
-        Share of the training in which all particles show the same, and other angles are tried.
 
     Raises
     ------
@@ -88,9 +85,9 @@ class SpatialVAE(Method):
 
     A code can tell particles that lie one way from those that lie the other, and the decoder then
     draws them as two kinds. That is a local optimum of the bound, since no small change of an angle
-    leads out of it. Three things keep from it: the encoder follows turns before it has learnt
-    anything, it is sure of its angle from the start, and at first all particles must show the same,
-    while for each another angle is tried, which the encoder is told of where it fits better.
+    leads out of it. An encoder that follows turns before it has learnt anything, and that is sure
+    of its angle from the start, doesn't fall into it (`PolarEncoder`). One that starts unsure does,
+    and so do particles that must all show the same at first.
 
     """
 
@@ -109,11 +106,8 @@ class SpatialVAE(Method):
         shift: float = 0.1,
         kl_weight: float = 1.0,
         anneal: float = 0.2,
-        align: float = 0.3,
     ) -> None:
         super().__init__()
-        if not 0 <= align <= 0.9:
-            raise UserError(f"method.align={align:g}: a share of the training, 0 to 0.9")
         if latent < 1 or turn <= 0 or shift <= 0 or kl_weight <= 0 or not 0 <= anneal <= 0.9:
             raise UserError(
                 f"method.latent={latent} turn={turn:g} shift={shift:g} kl_weight={kl_weight:g}"
@@ -123,7 +117,7 @@ class SpatialVAE(Method):
         self.ctf = isinstance(forward_model, CryoEM) and forward_model.ctf
         self.box, self.latent = box, latent
         self.turn, self.shift = math.radians(turn), shift
-        self.kl_weight, self.anneal, self.align = kl_weight, anneal, align
+        self.kl_weight, self.anneal = kl_weight, anneal
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
         """Train encoder and decoder together."""
@@ -136,29 +130,19 @@ class SpatialVAE(Method):
         wide = (code.angle_spread, code.shift_spread, code.content_spread)
         spread = [value.clamp(_TIGHTEST, _WIDEST).exp() for value in wide]
         u, v, w = (torch.randn_like(value) for value in spread)
+        shown = self.decode(
+            code.angle + self.turn * spread[0] * u,
+            self.shift * (code.shift + spread[1] * v),
+            code.content + spread[2] * w,
+        )
         progress = float(batch["progress"]) if "progress" in batch else 1.0
-        aligning = progress < self.align
-        angle = code.angle + self.turn * spread[0] * u
-        shift = self.shift * (code.shift + spread[1] * v)
-        content = (code.content + spread[2] * w) * (not aligning)
-        misfit = self._misfit(angle, shift, content, batch)
         weight = self.kl_weight * min(1.0, progress / self.anneal if self.anneal else 1.0)
+        misfit = 0.5 * (self.seen(shown, batch) - y).square().flatten(1).sum(1)
         paid = _divergence(0.0 * code.angle, spread[0])
         paid = paid + _divergence(code.shift, spread[1]).sum(1)
-        paid = paid + _divergence(code.content, spread[2]).sum(1) * (not aligning)
+        paid = paid + _divergence(code.content, spread[2]).sum(1)
         pixels = y[0].numel()
-        losses = {"misfit": misfit.mean() / pixels, "kl": weight * paid.mean() / pixels}
-        if aligning:
-            other = 2 * math.pi * torch.rand_like(angle)
-            with torch.no_grad():
-                better = self._misfit(other, shift, content, batch) < misfit
-            losses["other_angle"] = _TRIED * (better * code.surprise(other)).mean()
-        yield "vae", losses
-
-    def _misfit(self, angle: Tensor, shift: Tensor, content: Tensor, batch: Batch) -> Tensor:
-        """Return -log p(y | z, phi, dt) of each particle (b,), up to a constant."""
-        shown = self.seen(self.decode(angle, shift, content), batch)
-        return 0.5 * (shown - batch["y"]).square().flatten(1).sum(1)
+        yield "vae", {"misfit": misfit.mean() / pixels, "kl": weight * paid.mean() / pixels}
 
     def decode(self, angle: Tensor, shift: Tensor, content: Tensor) -> Tensor:
         """Return images (b, 1, y, x) of contents, turned by angles and moved by shifts (b, 2)."""

@@ -178,7 +178,15 @@ def test_moments_tell_the_angle_of_a_lopsided_image():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"latent": 0}, {"turn": 0.0}, {"shift": -1.0}, {"anneal": 1.0}, {"kl_weight": 0.0}]
+    "wrong",
+    [
+        {"latent": 0},
+        {"turn": 0.0},
+        {"shift": -1.0},
+        {"anneal": 1.0},
+        {"align": 1.0},
+        {"kl_weight": 0.0},
+    ],
 )
 def test_a_wrong_option_is_told(wrong):
     key = next(iter(wrong))
