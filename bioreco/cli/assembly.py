@@ -38,8 +38,7 @@ class Shape:
     augment
         How training patches were turned.
     box, pixel_size
-        Along a side of what is learnt, an image or a volume, in pixels; of a pixel in Angstrom, 0
-        where there is none.
+        Of what is learnt, in pixels along a side and in Angstrom, 0 where that is unknown.
     spacing
         Pixel sizes ([z,] y, x) in nanometres; None where they are unknown.
     smallest
@@ -60,8 +59,8 @@ class Shape:
     def of(cls, data: Measurements) -> Shape:
         """Return what a data set asks for."""
         seen = cls(data.inputs, data.dims, data.channels == "joint", data.augment)
-        side = int(data.patch[-1])
-        return replace(seen, spacing=data.spacing, smallest=data.smallest, box=side)
+        seen = replace(seen, spacing=data.spacing, smallest=data.smallest)
+        return replace(seen, box=int(data.patch[-1]))
 
 
 def assemble(

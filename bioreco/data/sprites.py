@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 SIDE = 28  # pixels of the box that sizes are told for
-TAIL = 6  # blobs
+TAIL, FAINT = 6, 0.4  # blobs, and how bright each is next to the head
 BEND, LENGTH = (0.2, 1.4), (6.0, 10.0)  # of the tail, in radians and pixels
 MEASURED, OTHERS = 1, 2  # streams: the images that are measured, and clean ones of the same kind
 
@@ -178,7 +178,7 @@ def draw(psi: Doubles, moved: Doubles, codes: Doubles, box: int, sigma: float = 
     at_x, at_y = c * x + s * y + moved[:, :1], c * y - s * x + moved[:, 1:]
     width = np.array([2.4, *np.linspace(1.4, 1.0, TAIL)]) * scale
     wide = np.sqrt(width**2 + sigma**2)
-    bright = np.array([1.0, *[0.6] * TAIL]) * (width / wide) ** 2
+    bright = np.array([1.0, *[FAINT] * TAIL]) * (width / wide) ** 2
     grid = np.arange(box) - box // 2
     along_y, along_x = (
         np.exp(-((grid - at[..., None]) ** 2) / (2 * wide[:, None] ** 2)) for at in (at_y, at_x)

@@ -195,5 +195,12 @@ class AmbientGAN(Method):
         return {"distance": self.critic(batch["y"]).mean() - self.critic(fake).mean()}
 
     def reconstruct(self, batch: Batch) -> Estimate:
-        """Return images of the generator's own: they have nothing to do with the measurements."""
-        return Estimate(self.generate(len(batch["y"]), 0))
+        """Return images of the generator's own, side by side where the measurements are larger.
+
+        They have nothing to do with the measurements.
+        """
+        count, _, height, width = batch["y"].shape
+        rows, columns = -(-height // self.box), -(-width // self.box)
+        made = self.generate(count * rows * columns, 0).view(count, rows, columns, *[self.box] * 2)
+        laid = made.transpose(2, 3).reshape(count, 1, rows * self.box, columns * self.box)
+        return Estimate(laid[..., :height, :width])

@@ -25,6 +25,8 @@ from bioreco.networks.polar_encoder import Code
 from bioreco.operators.cryoem import CryoEM
 from bioreco.operators.ctf import contrast_transfer
 
+_SEARCHED = 36  # angles at the start
+_TOLD = 0.1  # weight of what the encoder is told of them
 _TIGHTEST, _WIDEST = -6.0, 1.0  # logarithm of a deviation over that of the prior
 
 Encoder = Callable[[Tensor], Code]
@@ -73,6 +75,8 @@ class SpatialVAE(Method):
         Weight of the divergence; 1 is the bound itself.
     anneal
         Share of the training in which that weight grows from 0.
+    align
+        Share of the training in which all particles show the same, and their angles are searched.
 
     Raises
     ------
@@ -85,9 +89,9 @@ class SpatialVAE(Method):
 
     A code can tell particles that lie one way from those that lie the other, and the decoder then
     draws them as two kinds. That is a local optimum of the bound, since no small change of an angle
-    leads out of it. An encoder that follows turns before it has learnt anything, and that is sure
-    of its angle from the start, doesn't fall into it (`PolarEncoder`). One that starts unsure does,
-    and so do particles that must all show the same at first.
+    leads out of it. So training begins without a code: the one image that is decoded is compared
+    with each particle at all angles, an angle is drawn by how well it fits, and the encoder is told
+    of it. It follows turns by its build (`PolarEncoder`), and learns the rest with the codes.
 
     """
 
@@ -106,8 +110,11 @@ class SpatialVAE(Method):
         shift: float = 0.1,
         kl_weight: float = 1.0,
         anneal: float = 0.2,
+        align: float = 0.3,
     ) -> None:
         super().__init__()
+        if not 0 <= align <= 0.9:
+            raise UserError(f"method.align={align:g}: a share of the training, 0 to 0.9")
         if latent < 1 or turn <= 0 or shift <= 0 or kl_weight <= 0 or not 0 <= anneal <= 0.9:
             raise UserError(
                 f"method.latent={latent} turn={turn:g} shift={shift:g} kl_weight={kl_weight:g}"
@@ -117,7 +124,7 @@ class SpatialVAE(Method):
         self.ctf = isinstance(forward_model, CryoEM) and forward_model.ctf
         self.box, self.latent = box, latent
         self.turn, self.shift = math.radians(turn), shift
-        self.kl_weight, self.anneal = kl_weight, anneal
+        self.kl_weight, self.anneal, self.align = kl_weight, anneal, align
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
         """Train encoder and decoder together."""
@@ -130,19 +137,35 @@ class SpatialVAE(Method):
         wide = (code.angle_spread, code.shift_spread, code.content_spread)
         spread = [value.clamp(_TIGHTEST, _WIDEST).exp() for value in wide]
         u, v, w = (torch.randn_like(value) for value in spread)
-        shown = self.decode(
-            code.angle + self.turn * spread[0] * u,
-            self.shift * (code.shift + spread[1] * v),
-            code.content + spread[2] * w,
-        )
         progress = float(batch["progress"]) if "progress" in batch else 1.0
+        told = float(progress >= self.align)  # whether there is a code
+        angle = code.angle + self.turn * spread[0] * u if told else self._fitting(batch)
+        shown = self.decode(
+            angle,
+            self.shift * (code.shift + spread[1] * v),
+            told * (code.content + spread[2] * w),
+        )
         weight = self.kl_weight * min(1.0, progress / self.anneal if self.anneal else 1.0)
         misfit = 0.5 * (self.seen(shown, batch) - y).square().flatten(1).sum(1)
         paid = _divergence(0.0 * code.angle, spread[0])
+        paid = told * (paid + _divergence(code.content, spread[2]).sum(1))
         paid = paid + _divergence(code.shift, spread[1]).sum(1)
-        paid = paid + _divergence(code.content, spread[2]).sum(1)
         pixels = y[0].numel()
-        yield "vae", {"misfit": misfit.mean() / pixels, "kl": weight * paid.mean() / pixels}
+        losses = {"misfit": misfit.mean() / pixels, "kl": weight * paid.mean() / pixels}
+        if not told:
+            losses["direction"] = _TOLD * code.surprise(angle).mean()
+        yield "vae", losses
+
+    @torch.no_grad()
+    def _fitting(self, batch: Batch) -> Tensor:
+        """Draw an angle for each particle (b,), by how well the image without a code fits."""
+        y = batch["y"]
+        angles = 2 * math.pi * (torch.arange(_SEARCHED) + torch.rand(1)).to(y) / _SEARCHED
+        none = torch.zeros(_SEARCHED, self.latent + 2).to(y)
+        views = self.decode(angles, none[:, :2], none[:, 2:])
+        # <y, C v>; ||C v|| hardly depends on the angle
+        fits = self.seen(y, batch).flatten(1) @ views.flatten(1).T
+        return angles[torch.multinomial(fits.softmax(1), 1)[:, 0]]
 
     def decode(self, angle: Tensor, shift: Tensor, content: Tensor) -> Tensor:
         """Return images (b, 1, y, x) of contents, turned by angles and moved by shifts (b, 2)."""

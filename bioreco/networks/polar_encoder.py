@@ -21,6 +21,7 @@ from bioreco.networks.polar_critic import unrolling
 
 _KERNEL = 9
 _LEAK = 0.1
+_NEAR = 10.0  # concentration of what counts as near an angle, 18 degrees
 _SURE = -3.0  # spread of the angle at the start: one that is hardly known is soon given up
 
 
@@ -36,6 +37,9 @@ class Code:
         (b, 2), (x, y) in the frame of the particle; half the box is 1.
     content, content_spread
         (b, latent).
+    around
+        Logarithm of the share of each direction in the mean (b, angles), of evenly spaced
+        directions from 0 on; an angle is minus the direction.
 
     """
 
@@ -45,6 +49,14 @@ class Code:
     shift_spread: Tensor
     content: Tensor
     content_spread: Tensor
+    around: Tensor
+
+    def surprise(self, angle: Tensor) -> Tensor:
+        """Return -log of the share of directions near angles (b,) in radians."""
+        count = self.around.shape[1]
+        away = 2 * math.pi * torch.arange(count).to(angle) / count + angle[:, None]
+        near = (_NEAR * (away.cos() - 1)).log_softmax(1)
+        return -torch.logsumexp(self.around + near, 1)
 
 
 class PolarEncoder(nn.Module):
@@ -107,11 +119,14 @@ class PolarEncoder(nn.Module):
         x = x / x.flatten(1).std(1).clamp(min=1e-6)[:, None, None]
         for convolution in self.convolutions:
             x = functional.leaky_relu(convolution(x), _LEAK)
-        share = self.score(x).softmax(2)
+        around = self.score(x).log_softmax(2)
+        share = around.exp()
         to_x, to_y = (share * self.around[:, None, None]).sum(3).flatten(1)
         told = functional.leaky_relu(self.dense((x * share).sum(2)), _LEAK)
         content, content_spread, shift, shift_spread, angle_spread = self.out(told).split(
             [self.latent, self.latent, 2, 2, 1], 1
         )
         angle = -torch.atan2(to_y, to_x)  # a passive rotation by psi moves (1, 0) to the angle -psi
-        return Code(angle, angle_spread[:, 0], shift, shift_spread, content, content_spread)
+        return Code(
+            angle, angle_spread[:, 0], shift, shift_spread, content, content_spread, around[:, 0]
+        )

@@ -79,7 +79,7 @@ def test_images_are_drawn_from_blurred_ones(bioreco):
 
 
 def test_kspace_is_reconstructed(bioreco):
-    words = ["network.channels=2", "network.iterations=1", "data.slices=2"]
+    words = ["network.channels=2", "network.unrolls=1", "network.blocks=1", "data.slices=2"]
     fine(bioreco("train", "method=ambientgan_mri", *words, *QUICK, "trainer.batch_size=2"))
     (run,) = runs()
     found = metrics(run)

@@ -44,7 +44,7 @@ class Says(nn.Module):
     def forward(self, images: Tensor) -> Code:
         count, none = len(images), torch.zeros(len(images), 2)
         angle = torch.full((count,), self.angle)
-        return Code(angle, none[:, 0], self.shift.expand(count, 2), none, none, none)
+        return Code(angle, none[:, 0], self.shift.expand(count, 2), none, none, none, none)
 
 
 def method(forward: object = Identity(), **options: object) -> SpatialVAE:
@@ -88,7 +88,7 @@ def test_views_show_particles_in_their_own_frame():
 
 def test_a_step_is_the_bound():
     """Misfit and divergence by hand, with codes that hardly vary."""
-    made = SpatialVAE(Identity(), lambda _: Says(0.5, (0.3, 0.0)), Spot, BOX, anneal=0.0)
+    made = SpatialVAE(Identity(), lambda _: Says(0.5, (0.3, 0.0)), Spot, BOX, anneal=0.0, align=0.0)
     given = batch()
     spread = math.exp(-6.0)
     for name in ("angle_spread", "shift_spread", "content_spread"):
@@ -117,7 +117,7 @@ def test_the_divergence_is_that_of_gaussians():
 
 
 def test_the_weight_of_the_divergence_grows():
-    made, given = method(anneal=0.4), batch()
+    made, given = method(anneal=0.4, align=0.0), batch()
     told = []
     for progress in (0.1, 0.2, 0.4, 0.9):
         torch.manual_seed(0)
@@ -125,7 +125,7 @@ def test_the_weight_of_the_divergence_grows():
         told.append(next(iter(made.step(given)))[1]["kl"].item())
     np.testing.assert_allclose(np.array(told) / told[-1], [0.25, 0.5, 1, 1], rtol=1e-4)
     torch.manual_seed(0)
-    twice = next(iter(method(anneal=0.4, kl_weight=2.0).step(given)))[1]["kl"].item()
+    twice = next(iter(method(anneal=0.4, align=0.0, kl_weight=2.0).step(given)))[1]["kl"].item()
     assert twice == pytest.approx(2 * told[-1], rel=1e-4)
 
 
@@ -175,6 +175,40 @@ def test_moments_tell_the_angle_of_a_lopsided_image():
         images.append(20 * (spots[1][:, :, None] * spots[0]).sum(0))
     found = principal_axis(torch.tensor(np.stack(images))[:, None].float())
     assert np.abs(wrapped(found.numpy() - psi)).max() < 0.1
+
+
+def test_at_first_there_is_no_code_and_angles_are_searched():
+    made, given = method(align=0.6), batch()
+    ((_, early),) = made.step(given)
+    weight = made.decoder.content.weight
+    (slope,) = torch.autograd.grad(early["misfit"] + early["kl"], weight)
+    assert float(slope.abs().max()) == 0
+    assert "direction" in early
+    given["progress"] = torch.tensor(0.7)
+    ((_, late),) = made.step(given)
+    assert "direction" not in late
+    (slope,) = torch.autograd.grad(late["misfit"], weight)
+    assert float(slope.abs().max()) > 0
+
+
+def test_the_angles_that_are_searched_fit():
+    made = SpatialVAE(Identity(), lambda _: Says(0.0, (0.0, 0.0)), Spot, BOX)
+    psi = torch.linspace(-3, 3, 7)
+    none = torch.zeros(7, 2)
+    y = 20 * made.decode(psi, none, none).detach()
+    found = made._fitting({"y": y})
+    assert np.abs(wrapped(found.numpy() - psi.numpy())).max() < np.deg2rad(5.1)
+
+
+def test_the_surprise_at_an_angle_is_least_where_the_image_points():
+    around = torch.full((1, 48), -9.0)
+    around[0, 12] = 0.0  # a direction of 90 degrees
+    none = torch.zeros(1, 2)
+    code = Code(none[:, 0], none[:, 0], none, none, none, none, around.log_softmax(1))
+    angles = torch.linspace(-3, 3, 61)
+    told = torch.stack([code.surprise(angle[None])[0] for angle in angles])
+    assert float(angles[told.argmin()]) == pytest.approx(-math.pi / 2, abs=0.06)
+    assert float(told.max() - told.min()) > 5
 
 
 @pytest.mark.parametrize(
