@@ -59,8 +59,7 @@ class Shape:
     def of(cls, data: Measurements) -> Shape:
         """Return what a data set asks for."""
         seen = cls(data.inputs, data.dims, data.channels == "joint", data.augment)
-        seen = replace(seen, spacing=data.spacing, smallest=data.smallest)
-        return replace(seen, box=int(data.patch[-1]))
+        return replace(seen, spacing=data.spacing, smallest=data.smallest, box=data.patch[-1])
 
 
 def assemble(
