@@ -3,7 +3,8 @@
 #   scripts/denoising_table.sh OUT [RAW GT]
 # OUT gets the runs and OUT/NAME/leaderboard.md. RAW and GT are folders of single-channel images and
 # their truth, NAME_1.png with NAME.png. STEPS=1000 says how long each is trained, ONLY="NAME ..."
-# which data sets are done, METHODS=n2v,n2s and SEEDS=0,1 what is run.
+# which data sets are done, METHODS=n2v,n2s and SEEDS=0,1 what is run. A run that fails is left out of
+# its table, and told by the exit status.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -19,12 +20,13 @@ table() {
   shift 2
   [[ -z ${ONLY:-} || " $ONLY " == *" $name "* ]] || return 0
   "$bin/bioreco" train -m experiment=denoising_table "method=$methods" "seed=${SEEDS:-0,1,2}" \
-    "trainer.steps=${STEPS:-1000}" "hydra.sweep.dir=$out/$name" "$@"
+    "trainer.steps=${STEPS:-1000}" "hydra.sweep.dir=$out/$name" "$@" || failed=1
   "$bin/bioreco" compare "$out/$name" -o "$out/$name"
 }
 
 table poisson_gaussian "$both" data=synthetic data.count=1
 table gaussian_25 "$both" data=synthetic data.count=1 data.gain=0 data.read=25
+table streaks "$both" data=synthetic data.count=1 data.read=15 data.correlation=0.7
 table em "$single" data=em
 if [[ $# -ge 3 ]]; then
   for noisy in "$2"/*; do
@@ -34,3 +36,4 @@ if [[ $# -ge 3 ]]; then
     table "$name" "$single" data=files "data.paths=['$noisy']" "data.reference=['$truth']"
   done
 fi
+exit "${failed:-0}"

@@ -21,12 +21,14 @@ from bioreco.noise.gaussian import Gaussian
 from bioreco.noise.histogram import Histogram
 from bioreco.noise.mixture import Mixture
 from bioreco.noise.model import NoiseModel
+from bioreco.noise.pairs import noise_ratio, transfer
 from bioreco.noise.poisson_gaussian import PoissonGaussian
 from bioreco.noise.series import blocks, still_pairs
 
 Array = NDArray[np.float32]
 Place = tuple[Frames, int]  # a frame of a file
 
+DIFFERENT = 2.0  # times the variance, more or less, that series of one camera may have
 MOST = 256  # frames of a series that are looked at
 
 
@@ -49,6 +51,7 @@ def run(config: DictConfig, _context: Context) -> None:
         pairs = [reader.against(one, str(config.signal)) for one in series]
     else:
         pairs = [reader.still(one) for one in series]
+    _check_alike([one[0][0].image.name for one in series], pairs)
     dark = None
     if config.dark is not None:
         dark = [reader.still(one) for one in reader.series(find_images([str(config.dark)]))]
@@ -182,6 +185,19 @@ class Reader:
         )
         good = y.isfinite() & s.isfinite()
         return Pairs(y[good], s[good])
+
+
+def _check_alike(names: Sequence[str], pairs: Sequence[Pairs]) -> None:
+    """Refuse series whose noise differs at one signal: they are of different cameras or gains."""
+    curves = [transfer(one.y, one.s) for one in pairs]
+    for name, curve in zip(names[1:], curves[1:], strict=True):
+        ratio = noise_ratio(curves[0], curve)
+        if ratio > DIFFERENT or ratio < 1 / DIFFERENT:
+            raise UserError(
+                f"for its signal, the noise of {name} has {ratio:.2g} times the variance of"
+                f" that of {names[0]}: these are frames of different cameras or gains. Calibrate"
+                " each by itself"
+            )
 
 
 def _check_sizes(places: Sequence[Place], like: Frames) -> None:

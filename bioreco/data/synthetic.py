@@ -50,6 +50,8 @@ class Synthetic(Measurements):
         Grey levels per photon count; 0 for no shot noise.
     read
         Standard deviation of the read noise, in grey levels.
+    correlation
+        Of the read noise of neighbours along x, from 0 to less than 1; see `PoissonGaussian`.
     patch, augment, seed
         See `Measurements`.
 
@@ -70,6 +72,7 @@ class Synthetic(Measurements):
         peak: float = 200.0,
         gain: float = 10.0,
         read: float = 4.0,
+        correlation: float = 0.0,
         patch: int = 64,
         augment: str = "turn",
     ) -> None:
@@ -81,6 +84,8 @@ class Synthetic(Measurements):
             raise UserError(
                 f"data.peak={peak} data.gain={gain} data.read={read}: above 0, and not negative"
             )
+        if not 0 <= correlation < 1:
+            raise UserError(f"data.correlation={correlation:g}: from 0 to less than 1")
         log.info(
             "These are %d simulated images (seed %d): peak %g, gain %g, read noise %g grey levels.",
             count,
@@ -89,7 +94,7 @@ class Synthetic(Measurements):
             gain,
             read,
         )
-        noise = PoissonGaussian(gain=gain, read=read)
+        noise = PoissonGaussian(gain=gain, read=read, correlation=correlation)
         shape = (size, size) if slices == 1 else (slices, size, size)
         noisy, again, clean = [], [], []
         for k in range(count):

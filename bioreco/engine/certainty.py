@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,13 @@ from bioreco.errors import UserError
 from bioreco.metrics.coverage import Calibration, calibrate, noise_between
 from bioreco.metrics.noise import estimate_noise
 
+log = logging.getLogger("bioreco")
+
 Array = NDArray[Any]
+
+BRIGHTER = 0.03  # by which a second measurement may be brighter or darker without a word
+BLOCK = 8  # pixels along y and x that are averaged to compare brightness
+FEWEST = 16  # blocks that it takes
 
 
 def against_truth(image: Image, std: Image, truth: Image) -> list[tuple[Place, Calibration]]:
@@ -67,8 +74,38 @@ def against_second(
                 f"{second.name} holds the same values as what {image.name} was made from:"
                 " it takes another measurement of the same scene."
             )
+        _tell_brightness(mean, y, second.name)
         found.append((place, calibrate(mean, _checked(s, std), y, noise=noise)))
     return found
+
+
+def _tell_brightness(mean: Array, y: Array, name: str) -> None:
+    """Say where a second measurement is brighter or darker, which counts as an error of the first.
+
+    Blocks of pixels are compared, so that noise of the result does not flatten the slope.
+    """
+    one, two = (_blocks(np.where(np.isfinite(mean + y), v, np.nan)) for v in (mean, y))
+    good = np.isfinite(one)
+    if good.sum() < FEWEST or one[good].std() == 0:
+        return
+    fitted, covariance = np.polyfit(one[good], two[good], 1, cov=True)
+    slope, error = float(fitted[0]), float(covariance[0, 0]) ** 0.5
+    if abs(slope - 1) > max(BRIGHTER, 3 * error):
+        log.warning(
+            "Mind: what varies in %s is %.2f times as bright as in the result, which counts as an"
+            " error of the result: std_scale comes out too large.",
+            name,
+            slope,
+        )
+
+
+def _blocks(image: Array) -> Array:
+    """Return the means of whole blocks along y and x, flat; of blocks with gaps NaN."""
+    *rest, rows, columns = image.shape
+    side = min(BLOCK, rows, columns)
+    cut = image[..., : rows // side * side, : columns // side * side]
+    parts = cut.reshape(*rest, rows // side, side, columns // side, side)
+    return np.asarray(parts.mean((-3, -1)).ravel(), dtype=np.float64)
 
 
 def total(found: Sequence[tuple[Place, Calibration]]) -> Calibration:

@@ -22,7 +22,7 @@ from bioreco.metrics.noise_curve import ALIKE
 
 log = logging.getLogger("bioreco")
 
-FILLS = ("mean", "sample")
+FILLS = ("sample", "mean")
 CROWDED = 0.3  # share of the pixels that may be hidden at once
 FOUND, NAMED = 8, 4  # pixels that a mask reaches, at most where it is found
 
@@ -48,8 +48,9 @@ class StructNoise2Void(Noise2Void):
         Fraction of the pixels predicted in each step; fewer where their masks would hide more than
         three pixels in ten.
     replacement
-        What hidden pixels show: the weighted "mean" of the pixels around them that are not hidden,
-        or each a random "sample" of those of the whole patch.
+        What hidden pixels show: each a random "sample" of the pixels of the patch, which the
+        network learns not to look at, or the weighted "mean" of the pixels around them that are not
+        hidden, which look smoother than anything that it is applied to.
     joint
         Predict the same pixels in all channels of a multi-channel network.
 
@@ -68,7 +69,7 @@ class StructNoise2Void(Noise2Void):
         extent: int | None = None,
         threshold: float = 0.1,
         density: float = 0.06,
-        replacement: str = "mean",
+        replacement: str = "sample",
         joint: bool = False,
     ) -> None:
         super().__init__(network, density=density, joint=joint)

@@ -86,6 +86,14 @@ def _line(level: Tensor, variance: Tensor, count: Tensor) -> tuple[float, float]
     return slope, height
 
 
+def noise_ratio(one: Transfer, two: Transfer) -> float:
+    """Return how many times larger the variance of the second is than the line of the first.
+
+    The median over the bins of the second, whose signals may lie beyond those of the first.
+    """
+    return float((two.variance / one.line(two.level)).median())
+
+
 def balanced(y: Tensor, s: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """Return at most about so many pairs that cover the range of the signal evenly.
 

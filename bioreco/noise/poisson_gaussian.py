@@ -216,8 +216,11 @@ def _largest_gain(above: float, variance: float) -> float:
 
 def _deviance(n: Tensor, rate: Tensor) -> Tensor:
     """Return n log(n / rate) - n + rate, exact in single precision however many counts."""
-    x = (rate - n) / n.clamp(min=1)
-    return torch.where(n > 0, n * (x - torch.log1p(x)), rate)
+    some = n.clamp(min=1)
+    x = (rate - some) / some
+    near = some * (x.clamp(min=-0.5) - torch.log1p(x.clamp(min=-0.5)))
+    far = some * (some.log() - rate.log()) - some + rate
+    return torch.where(n > 0, torch.where(x > -0.5, near, far), rate)
 
 
 def _stirling(n: Tensor) -> Tensor:

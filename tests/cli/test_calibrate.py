@@ -103,6 +103,7 @@ REFUSED = [
     (["still.tif", "signal=small.tif"], "small.tif is 40 x 40 pixels, still.tif 64 x 72"),
     (["still.tif", "signal=three.tif"], "three.tif has 3 frames, still.tif 12"),
     (["moving.tif"], "moving.tif: "),
+    (["still.tif", "louder.tif"], "the noise of louder.tif has 6."),
     (["still.tif", "model=mixtrue"], "model=mixtrue: choose one of gaussian, poisson_gaussian,"),
     (["still.tif", "-o", "there.noise"], "there.noise exists already; say overwrite=true"),
     (["still.tif", "channel=1"], "channel=1: still.tif has 1 channels, counted from 0"),
@@ -118,6 +119,8 @@ def prepared(bioreco):
     frames("one.tif", 1)
     frames("three.tif", 3)
     frames("small.tif", 1, scene=CLEAN[:40, :40])
+    loud = 6.25**0.5 * (tifffile.imread("still.tif") - CLEAN) + CLEAN
+    tifffile.imwrite("louder.tif", loud.astype(np.float32), imagej=True, metadata={"axes": "TYX"})
     Path("there.noise").write_text("precious")
     rng = np.random.default_rng(0)
     scene = np.stack([np.roll(CLEAN, 3 * k, 0) for k in range(12)])
@@ -139,3 +142,10 @@ def test_what_can_t_be_calibrated_is_told_and_leaves_nothing(prepared):
     fine(
         prepared("calibrate", "still.tif", "-o", "there.noise", "overwrite=true", "model=gaussian")
     )
+
+
+def test_series_of_one_camera_make_one_model(bioreco):
+    frames("still.tif")
+    frames("part.tif", scene=CLEAN[:40, :48] + 50, seed=1)
+    fine(bioreco("calibrate", "still.tif", "part.tif", "-o", "m.noise", "model=poisson_gaussian"))
+    assert files.load(Path("m.noise")).gain == pytest.approx(GAIN, rel=0.1)

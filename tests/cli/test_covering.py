@@ -67,11 +67,19 @@ def test_against_a_second_frame_its_noise_is_taken_out(files):
     assert 0.73 < record["mean"]["coverage_90"] < 0.9
     assert "residual_over_sigma" in record["mean"]
     assert "implied_90: coverage_90 of the truth" in said.out
+    assert "as bright" not in said.out + said.err
     Path("cells.tif").unlink()
     assert files(*line).status == 0
     record = scores()
     assert record["certainty"]["noise"] == "estimated in again.tif"
     assert record["mean"]["std_scale"] == pytest.approx(1.5, rel=0.15)
+
+
+def test_a_second_frame_of_another_exposure_is_told(files):
+    saved("again.tif", 1.1 * tifffile.imread("again.tif") + 5)
+    said = files("evaluate", "cells_denoised.tif", "second=again.tif")
+    assert said.status == 0, said.err
+    assert "again.tif is 1.10 times as bright as in the result" in said.out + said.err
 
 
 def test_the_scale_recalibrates(files):

@@ -395,6 +395,7 @@ def test_a_scene_is_dim_and_busy():
         ({"count": 0}, "data.count=0 data.size=256 data.slices=1: at least 1, 16 and 1"),
         ({"size": 15}, "data.count=4 data.size=15 data.slices=1: at least 1, 16 and 1"),
         ({"gain": -1.0}, "data.peak=200.0 data.gain=-1.0 data.read=4.0: above 0, and not negative"),
+        ({"correlation": 1.0}, "data.correlation=1: from 0 to less than 1"),
     ],
 )
 def test_wrong_simulations_are_told(options, text):

@@ -302,7 +302,7 @@ def test_it_reconstructs_in_one_pass_over_the_unmasked_image():
          " predicted: say method=n2v"),
         (2, {"extent": 0}, "method.extent=0: 1 to 32 pixels, or null"),
         (2, {"threshold": 1.5}, "method.threshold=1.5: a correlation between 0 and 1"),
-        (2, {"replacement": "meen"}, "method.replacement=meen: choose one of mean, sample."
+        (2, {"replacement": "meen"}, "method.replacement=meen: choose one of sample, mean."
          " Did you mean 'mean'?"),
         (2, {"density": 0}, "method.density=0: a fraction above 0, at most 0.5"),
     ],

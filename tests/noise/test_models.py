@@ -249,3 +249,17 @@ def test_a_bare_model_says_what_it_lacks():
     ):  # fmt: skip
         with pytest.raises(NotImplementedError):
             call()
+
+
+@pytest.mark.parametrize("s", [-50.0, -1e-3, 0.0, 1e-6, 1e-3])
+def test_bright_measurements_of_a_dark_signal_are_unlikely_and_have_a_slope(s):
+    model = PoissonGaussian(gain=4.0, offset=3.0, read=1.4)
+    y = torch.linspace(0.0, 250.0, 200)
+    signal = torch.full_like(y, 3.0 + s, requires_grad=True)
+
+    log_p = model.log_prob(y, signal)
+    log_p.sum().backward()
+
+    assert torch.isfinite(log_p).all()
+    assert torch.isfinite(signal.grad).all()
+    assert log_p[-1] < log_p[10] < log_p[1]

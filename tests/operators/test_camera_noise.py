@@ -50,3 +50,14 @@ def test_a_sample_follows_from_its_generator_and_leaves_the_signal_alone():
 def test_no_noise_is_no_change():
     x = np.linspace(0, 9, 10, dtype=np.float32)
     assert np.array_equal(PoissonGaussian().sample(x, np.random.default_rng(0)), x)
+
+
+def test_read_noise_may_be_shared_along_rows_alone() -> None:
+    w = PoissonGaussian(read=2.0, correlation=0.6).sample(
+        np.zeros((400, 500), np.float32), np.random.default_rng(0)
+    )
+
+    assert w.std() == pytest.approx(2.0, rel=0.01)
+    assert (w[:, 1:] * w[:, :-1]).mean() == pytest.approx(4 * 0.6, rel=0.02)
+    assert (w[:, 2:] * w[:, :-2]).mean() == pytest.approx(4 * 0.36, rel=0.03)
+    assert abs((w[1:] * w[:-1]).mean()) < 0.03
