@@ -38,7 +38,7 @@ class Shape:
     augment
         How training patches were turned.
     box, pixel_size
-        Of a volume that is learnt, in pixels and Angstrom; 0 where none is.
+        Of what is learnt, in pixels along a side and in Angstrom, 0 where that is unknown.
     spacing
         Pixel sizes ([z,] y, x) in nanometres; None where they are unknown.
     smallest
@@ -62,7 +62,7 @@ class Shape:
     def of(cls, data: Measurements) -> Shape:
         """Return what a data set asks for."""
         seen = cls(data.inputs, data.dims, data.channels == "joint", data.augment)
-        return replace(seen, spacing=data.spacing, smallest=data.smallest)
+        return replace(seen, spacing=data.spacing, smallest=data.smallest, box=data.patch[-1])
 
 
 def assemble(

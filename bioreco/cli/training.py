@@ -19,9 +19,11 @@ def run(config: DictConfig, context: Context) -> float | None:
     runtime = Runtime(str(config.trainer.device), str(config.trainer.precision))
     folder = Path(runtime.share(str(context.folder.absolute())))
     try:
-        find(str(config.method.get("_target_")), "method", trusted)
+        made = find(str(config.method.get("_target_")), "method", trusted)
+        makes = str(getattr(made, "makes", "reconstructions"))
         data: Any = build(config.data, "data", trusted=trusted, seed=int(config.seed))
-        loss: float | None = flow(data.kind, "train")(config, context, data, runtime, folder)
+        train = flow(data.kind, "train", makes)
+        loss: float | None = train(config, context, data, runtime, folder)
         return loss
     finally:
         runtime.close()

@@ -92,6 +92,9 @@ class Method(nn.Module):
         Whether the measurement is blended in where its result lacks more than noise.
     outputs
         The option that says how many channels its network puts out for each that it sees; "": one.
+    makes
+        What a run of it leaves: "reconstructions" of the measurements, or a volume of all of them;
+        "poses", where each particle lies; "samples", images of a generator.
     averaged
         Whether averaging over turns of the image may improve its estimates.
     denoises
@@ -118,6 +121,7 @@ class Method(nn.Module):
     posterior: bool = False
     blends: bool = False
     outputs: str = ""
+    makes: str = "reconstructions"
     averaged: bool = True
     denoises: bool = True
     footprint: int = 64

@@ -95,7 +95,7 @@ class PolarCritic(nn.Module):
             (b, radii, angles), scaled so that the sum of squares is that over the disc.
 
         """
-        matrix = _unrolling(images.shape[-1], self.radii, self.angles).to(images)
+        matrix = unrolling(images.shape[-1], self.radii, self.angles).to(images)
         return (images.flatten(1) @ matrix).view(-1, self.radii, self.angles)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class PolarCritic(nn.Module):
 
 
 @lru_cache(_KEPT)
-def _unrolling(size: int, radii: int, angles: int) -> Tensor:
+def unrolling(size: int, radii: int, angles: int) -> Tensor:
     """Return the matrix (size * size, radii * angles) of trigonometric interpolation."""
     with torch.inference_mode(mode=False):
         radius = (torch.arange(radii, dtype=torch.float64) + 0.5) / radii * (size / 2)

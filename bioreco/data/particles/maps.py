@@ -112,3 +112,23 @@ def write_map(path: Path, volume: Volume, *, label: str, overwrite: bool = False
     image = volume_image(volume)
     with create(path, image, dtype=image.dtype, overwrite=overwrite, note=label) as writer:
         writer.write((), volume.values)
+
+
+def write_stack(
+    path: Path, images: NDArray[np.float32], pixel: float, *, label: str, overwrite: bool = False
+) -> None:
+    """Write images (n, y, x) as an MRC stack of images: space group 0, pixel size and a label."""
+    spacing = dict.fromkeys("YX", pixel)
+    image = Image(
+        path=Path(),
+        name=path.name,
+        format="mrc",
+        axes="IYX",
+        shape=images.shape,
+        dtype=np.dtype(np.float32),
+        pixels=Memory(np.empty(0, np.float32)),
+        spacing=spacing,
+        units=dict.fromkeys(spacing, "angstrom"),
+    )
+    with create(path, image, dtype=image.dtype, overwrite=overwrite, note=label) as writer:
+        writer.write((), images)

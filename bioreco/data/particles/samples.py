@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,39 @@ from bioreco.errors import UserError
 WANTS = ("pose", "origin", "half", "background")
 _MEMORY = 2**28  # bytes of prepared images that are kept
 _VALIDATION = 64
+
+
+class ParticleData(Protocol):
+    """A data set of particles: what training needs to know of it; see `CryoEMData`."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of data."""
+        ...
+
+    @property
+    def box(self) -> int:
+        """Pixels along y and x."""
+        ...
+
+    @property
+    def pixel_size(self) -> float:
+        """In Angstrom."""
+        ...
+
+    @property
+    def particles(self) -> ParticleSet:
+        """The set, as stored."""
+        ...
+
+    @property
+    def patch(self) -> tuple[int, int]:
+        """Pixels along y and x."""
+        ...
+
+    def training(self, wants: Sequence[str] = ()) -> ParticleSamples:
+        """Return what is learnt from."""
+        ...
 
 
 class Cache:
