@@ -62,6 +62,7 @@ class LinearOperator:
 
     def factorised(self, mu: float) -> Solved | None:
         """Return what solves (H^* H + mu I) x = b exactly; None where only iterating helps."""
+        del mu
         return None
 
 
