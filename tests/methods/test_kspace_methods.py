@@ -80,7 +80,7 @@ def test_masks_of_a_step_differ_and_steps_repeat(batch):
 
 
 def test_multimask_is_the_mean_of_its_splits(batch):
-    multi, one = (make(Noting(), MRI()) for make in (MultiMaskSSDU, SSDU))
+    multi, one = MultiMaskSSDU(Noting(), MRI(), masks=4), SSDU(Noting(), MRI())
     ((_, losses),) = multi.step(batch)
     found = grad(multi, losses)
     each = [one.losses(batch, number) for number in range(4)]
