@@ -2,8 +2,8 @@
 
     python scripts/fmri_picture.py PICTURE RUN [RUN ...]
 
-Columns: the baselines of the first run (sense and split_slice_grappa, where it has them), the
-method of each run, the truth; rows: image, error, tSNR, phase at the task's frequency, response.
+Columns: sense and split_slice_grappa of the first run that has them, the method of each run, the
+truth; rows: image, error, tSNR, phase at the task's frequency, response.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ def main(picture: Path, folders: list[Path]) -> None:
     node = OmegaConf.create(runs[0].config)
     data: Scans = build(node.data, "data", seed=int(node.seed))
     scan = data.acquisitions[0]
-    found = {name: folders[0] / "baselines" / name for name in BESIDE if name in runs[0].baselines}
-    scores = {name: runs[0].scores(name) for name in found}
+    found, scores = {}, {}
+    for name in BESIDE:
+        for run in runs:
+            if name in run.baselines and name not in found:
+                found[name] = run.folder / "baselines" / name
+                scores[name] = run.scores(name)
     for run in runs:
         name = str(run.metrics["method"])
         found[name], scores[name] = run.folder / "results", run.scores("test")

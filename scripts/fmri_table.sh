@@ -22,6 +22,10 @@ for seed in ${seeds//,/ }; do
   for method in ${methods//,/ }; do
     run "$method" 'baselines=[]' "$@"
   done
-  "$bin/python" "$root/scripts/fmri_picture.py" "$out/fig4_$seed.png" "$out/ssdu_$seed" "$out/multimask_ssdu_$seed" || true
+  shown=()
+  for method in ssdu multimask_ssdu; do
+    [[ ! -d $out/${method}_$seed ]] || shown+=("$out/${method}_$seed")
+  done
+  "$bin/python" "$root/scripts/fmri_picture.py" "$out/fig4_$seed.png" "${shown[@]}"
 done
 "$bin/bioreco" compare "$out" -o "$out"

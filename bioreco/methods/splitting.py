@@ -14,7 +14,7 @@ from bioreco.methods.splits import Split
 from bioreco.methods.weighting import weights
 from bioreco.operators.models import ForwardModel
 
-SERIES = 0.3  # weight of the response of a series
+SERIES = 0.5  # weight of the response of a series
 VALIDATION = -1  # the number of the split that is validated on, unlike any that is trained on
 
 
