@@ -1,18 +1,27 @@
 """The image that explains the measurements best, with nothing known beforehand but its energy.
 
 x = argmin ||y - H x||^2 + weight ||x||^2, by conjugate gradients on (H^H H + weight I) x = H^H y
-(SENSE, Pruessmann et al., MRM 42, 1999; by conjugate gradients, MRM 46, 2001).
+(SENSE, Pruessmann et al., MRM 42, 1999; by conjugate gradients, MRM 46, 2001). Where whole lines
+were measured, each column of the image is factorised once instead, for all frames.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
 from torch import Tensor
 
-from bioreco.errors import UserError
+from bioreco.errors import UserError, nearest
 from bioreco.methods.method import Batch
 from bioreco.methods.untrained import Untrained
 from bioreco.operators.conjugate_gradient import conjugate_gradient
+from bioreco.operators.linear import Solved
 from bioreco.operators.models import ForwardModel
+
+SOLVERS = ("auto", "cg")
+FIXED = ("maps", "mask", "caipi")  # what the factors of a problem depend on
+KNOWN = 16  # groups of slices whose factors are kept
 
 
 class ZeroFilled(Untrained):
@@ -43,6 +52,9 @@ class LeastSquares(Untrained):
         What makes H of a batch.
     weight
         Of the energy of the image, for maps with sum |C|^2 = 1: it is scale-free.
+    solver
+        "auto": exactly, where whole lines were measured and the coils tell all voxels apart, else
+        by conjugate gradients. "cg": always by these.
     iterations
         Conjugate gradient steps at most; few of them regularise too.
     tolerance
@@ -60,6 +72,7 @@ class LeastSquares(Untrained):
         forward_model: ForwardModel,
         *,
         weight: float = 0.0,
+        solver: Literal["auto", "cg"] = "auto",
         iterations: int = 100,
         tolerance: float = 1e-4,
     ) -> None:
@@ -70,15 +83,42 @@ class LeastSquares(Untrained):
                 f"method: weight={weight:g}, iterations={iterations}, tolerance={tolerance:g}:"
                 " weight from 0, at least 1 iteration, tolerance from 0 to below 1"
             )
+        if solver not in SOLVERS:
+            raise UserError(
+                f"method.solver={solver}: choose one of {', '.join(SOLVERS)}."
+                + nearest(solver, SOLVERS)
+            )
         self.weight, self.iterations, self.tolerance = weight, iterations, tolerance
+        self.exact = solver == "auto"
+        self._known: list[tuple[Batch, Solved | None]] = []
 
     def image(self, batch: Batch) -> Tensor:
         """Solve the normal equations."""
         H = self.forward_model.operator(batch)
+        b = H.adjoint(batch["y"])
+        solved = self._factorised(batch) if self.exact else None
+        if solved is not None:
+            return solved.solve(b)
         return conjugate_gradient(
             H.normal,
-            H.adjoint(batch["y"]),
+            b,
             mu=self.weight,
             iterations=self.iterations,
             tolerance=self.tolerance,
         )
+
+    def _factorised(self, batch: Batch) -> Solved | None:
+        """Return what solves the problems of a batch, worked out once for frames that are alike."""
+        first = {name: batch[name][:1] for name in FIXED}
+        if not all(bool((batch[name] == first[name]).all()) for name in FIXED):
+            return self.forward_model.operator(batch).factorised(self.weight)
+        for known, solved in self._known:
+            if all(_same(known[name], first[name]) for name in FIXED):
+                return solved
+        solved = self.forward_model.operator(first).factorised(self.weight)
+        self._known = [*self._known[-KNOWN + 1 :], (first, solved)]
+        return solved
+
+
+def _same(u: Tensor, v: Tensor) -> bool:
+    return u.device == v.device and torch.equal(u, v)

@@ -56,6 +56,8 @@ class Facts:
     batch
         Measurements as in a batch of training, for methods that look at more than images: some
         hundred particles with their CTFs. Empty where there are none.
+    frames
+        Repetitions of the measurement that are to be compared with each other; 1: none.
     validation
         Further measurements with their truth, (c, [z,] y, x) each in grey levels: what an option
         may be settled on.
@@ -71,6 +73,7 @@ class Facts:
     dims: int = 2
     patch: tuple[int, ...] = ()
     batch: Batch = field(default_factory=dict)
+    frames: int = 1
     validation: Sequence[tuple[Tensor, Tensor]] = ()
     sharp: Sequence[Tensor] = ()
 

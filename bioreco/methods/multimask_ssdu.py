@@ -29,7 +29,7 @@ class MultiMaskSSDU(Splitting):
         Makes the operator of a batch.
     masks
         Splits in each step. A step takes as many times that of SSDU, and the same memory.
-    split, loss, weighted, equivariance
+    split, loss, weighted, equivariance, response
         See `Splitting`.
 
     Raises
@@ -44,11 +44,12 @@ class MultiMaskSSDU(Splitting):
         network: nn.Module,
         forward_model: ForwardModel,
         *,
-        masks: int = 4,
+        masks: int = 2,
         split: Split | None = None,
         loss: str = "l1_l2",
         weighted: bool = True,
         equivariance: float = 0.0,
+        response: float | None = None,
     ) -> None:
         super().__init__(
             network,
@@ -57,6 +58,7 @@ class MultiMaskSSDU(Splitting):
             loss=loss,
             weighted=weighted,
             equivariance=equivariance,
+            response=response,
         )
         if masks < 1:
             raise UserError(f"method.masks={masks}: at least 1")

@@ -7,13 +7,14 @@ from functools import partial
 from torch import Tensor, nn
 
 from bioreco.errors import UserError
-from bioreco.methods import equivariance, fidelity
+from bioreco.methods import equivariance, fidelity, response
 from bioreco.methods.kspace import Reconstruction
-from bioreco.methods.method import Batch, Losses
+from bioreco.methods.method import Batch, Facts, Losses
 from bioreco.methods.splits import Split
 from bioreco.methods.weighting import weights
 from bioreco.operators.models import ForwardModel
 
+SERIES = 0.5  # weight of the response of a series
 VALIDATION = -1  # the number of the split that is validated on, unlike any that is trained on
 
 
@@ -34,6 +35,9 @@ class Splitting(Reconstruction):
         Whether points count by how seldom they are in the loss (Millard and Chiew, 2023).
     equivariance
         Weight of the term that asks the same of a turned image; 0: off.
+    response
+        Weight of the term that asks for small local changes to come back in full; 0: off. None:
+        SERIES for a series, whose frames are there to be compared, else 0.
 
     Raises
     ------
@@ -51,13 +55,21 @@ class Splitting(Reconstruction):
         loss: str = "l1_l2",
         weighted: bool = True,
         equivariance: float = 0.0,
+        response: float | None = None,
     ) -> None:
         super().__init__(network, forward_model)
         fidelity.check(loss)
-        if equivariance < 0:
-            raise UserError(f"method.equivariance={equivariance}: at least 0")
-        self.split, self.loss = split or Split(), loss
-        self.weighted, self.equivariance = weighted, equivariance
+        for name, weight in (("equivariance", equivariance), ("response", response)):
+            if weight is not None and weight < 0:
+                raise UserError(f"method.{name}={weight}: at least 0")
+        self.split, self.loss, self.weighted = split or Split(), loss, weighted
+        self.equivariance, self.response = equivariance, response or 0.0
+        self.decides = response is None
+
+    def prepare(self, facts: Facts) -> None:
+        """Choose the weight of the response, where it was left open."""
+        if self.decides:
+            self.response = SERIES if facts.frames > 1 else 0.0
 
     def losses(self, batch: Batch, number: int = 0) -> Losses:
         """Return the losses of the split of this number, Eq. (16) of the review.
@@ -67,13 +79,17 @@ class Splitting(Reconstruction):
         mask = batch["mask"]
         held = self.split.loss_set(mask, self.split.seeds(batch["item"], batch["seed"]), number)
         weight = weights(mask, self.split.probability(mask)) if self.weighted else None
-        x = self.seeing(batch, mask & ~held)
+        theta = mask & ~held
+        x = self.seeing(batch, theta)
         found = {"split": self.distance(batch, x, held, weight)}
+        network = partial(self.apply_to, batch)
         if self.equivariance:
-            H = self.operator(batch)
             found["equivariance"] = self.equivariance * equivariance.disagreement(
-                partial(self.apply_to, batch), H, x, batch["seed"], loss=self.loss
+                network, self.operator(batch), x, batch["seed"], loss=self.loss
             )
+        if self.response:
+            H, y = self.operator(batch).restrict(theta), batch["y"] * theta
+            found["response"] = self.response * response.lost(network, H, y, x, batch["seed"])
         return found
 
     def seeing(self, batch: Batch, theta: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class ZeroShotSSL(Splitting):
         Share of the points that go to Gamma, once and for all; drawn as Lambda is.
     split
         How Lambda is drawn from the rest; see `Splitting`.
-    loss, weighted, equivariance
+    loss, weighted, equivariance, response
         See `Splitting`.
 
     Raises
@@ -56,6 +56,7 @@ class ZeroShotSSL(Splitting):
         loss: str = "l1_l2",
         weighted: bool = True,
         equivariance: float = 0.0,
+        response: float | None = None,
     ) -> None:
         super().__init__(
             network,
@@ -64,6 +65,7 @@ class ZeroShotSSL(Splitting):
             loss=loss,
             weighted=weighted,
             equivariance=equivariance,
+            response=response,
         )
         if not 0 < rho_validation < 1:
             raise UserError(f"method.rho_validation={rho_validation}: above 0, below 1")

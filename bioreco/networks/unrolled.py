@@ -23,8 +23,8 @@ from bioreco.operators.linear import LinearOperator
 
 GRADIENTS = ("exact", "implicit")
 SLICES = ("batch", "joint")
+START = 2  # times as many conjugate gradient steps before the first unroll
 GAIN = 10.0  # how much faster log mu learns than a weight, whose steps are too small for it
-START = 1  # times as many conjugate gradient steps before the first unroll
 
 
 class Unrolled(nn.Module):
@@ -42,7 +42,8 @@ class Unrolled(nn.Module):
         Size of the network R_theta: residual blocks, features, and whether both convolutions of a
         block are the same one.
     cg_iterations
-        Conjugate gradient steps of each solution of Eq. (5b).
+        Conjugate gradient steps of each solution of Eq. (5b). Too few keep what changes from frame
+        to frame where the network puts it: the response to a task is underestimated.
     mu
         What mu is before training; it stays above 0.
     gradient
@@ -76,14 +77,14 @@ class Unrolled(nn.Module):
         outputs: int,
         dims: int,
         *,
-        unrolls: int = 5,
+        unrolls: int = 3,
         blocks: int = 5,
         channels: int = 32,
         share_block_conv: bool = True,
-        cg_iterations: int = 6,
+        cg_iterations: int = 12,
         mu: float = 0.05,
         gradient: Literal["exact", "implicit"] = "exact",
-        checkpoint: bool = True,
+        checkpoint: bool = False,
         slices: Literal["batch", "joint"] = "batch",
     ) -> None:
         super().__init__()
@@ -102,7 +103,7 @@ class Unrolled(nn.Module):
             width, width, dims, blocks=blocks, channels=channels, share_block_conv=share_block_conv
         )
         self.raw_mu = nn.Parameter(torch.tensor(math.log(math.expm1(mu)) / GAIN))
-        self.cg_iterations = cg_iterations
+        self.start = START * cg_iterations
         self.unrolls, self.joint, self.checkpoint = unrolls, slices == "joint", checkpoint
         self.solve = partial(solve, iterations=cg_iterations, gradient=gradient)
         self.dims = dims
@@ -147,8 +148,7 @@ class Unrolled(nn.Module):
     @torch.no_grad()
     def _start(self, H: LinearOperator, seen: Tensor) -> Tensor:
         """Return the image that unrolling starts from: least squares, stopped early."""
-        steps = START * self.cg_iterations
-        return conjugate_gradient(H.normal, seen, iterations=steps)
+        return conjugate_gradient(H.normal, seen, iterations=self.start)
 
     def _unroll(self, H: LinearOperator, seen: Tensor, support: Tensor | None, x: Tensor) -> Tensor:
         """Return the next image, Eqs. (5a) and (5b)."""

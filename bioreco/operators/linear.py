@@ -7,8 +7,16 @@ noise; `@` composes, `.H` is the adjoint.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
+
+
+class Solved(Protocol):
+    """A factorised system, for many right sides."""
+
+    def solve(self, b: Tensor) -> Tensor:
+        """Return the solution."""
 
 
 class LinearOperator:
@@ -51,6 +59,11 @@ class LinearOperator:
 
         """
         raise NotImplementedError(f"the measurements of {type(self).__name__} can't be split")
+
+    def factorised(self, mu: float) -> Solved | None:
+        """Return what solves (H^* H + mu I) x = b exactly; None where only iterating helps."""
+        del mu
+        return None
 
 
 @dataclass(frozen=True)

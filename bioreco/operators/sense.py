@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from bioreco.operators.coils import Coils
+from bioreco.operators.columns import Columns, fits, gram
 from bioreco.operators.fourier import PLANE, frequencies, turn
 from bioreco.operators.linear import LinearOperator
 from bioreco.operators.sms import phases, rolled, whole
@@ -32,6 +33,9 @@ class Bands(Protocol):
 
     def adjoint(self, k: Tensor, axes: Sequence[int]) -> Tensor:
         """Return images (b, S, y, x) of (b, C, ky, kx or x)."""
+
+    def columns(self, weight: Tensor, mu: float) -> Columns | None:
+        """Factorise H^H H + mu I of lines with this weight, not centred (b, 1, ky, 1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,12 @@ class WholeShifts:
         """Transform back, weight, and undo the shifts."""
         back = torch.fft.ifftn(k, dim=axes, norm="forward").unsqueeze(1)
         return rolled(self.coils.adjoint(back), tuple(-shift for shift in self.shifts))
+
+    def columns(self, weight: Tensor, mu: float) -> Columns | None:
+        """Factorise, with the shifts as phases."""
+        maps = rolled(self.coils.maps, tuple(-shift for shift in self.shifts))
+        caipi = torch.tensor(self.shifts, device=maps.device).expand(len(maps), -1)
+        return AnyShifts(Coils(maps), caipi).columns(weight, mu)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +97,11 @@ class AnyShifts:
         k = torch.fft.ifft(k, dim=-1, norm="forward") if -1 in axes else k
         bands = k.unsqueeze(1) * self._conjugate
         return self.coils.adjoint(torch.fft.ifft(bands, dim=-2, norm="forward"))
+
+    def columns(self, weight: Tensor, mu: float) -> Columns | None:
+        """Factorise, where the factors aren't too large to be kept."""
+        maps = self.coils.maps
+        return Columns.of(gram(maps, self._phase, weight), mu) if fits(maps) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +157,11 @@ class Sense(LinearOperator):
     def restrict(self, subset: Tensor) -> Sense:
         """Return the operator that measures Omega and `subset` (b, 1, ky, kx)."""
         return replace(self, mask=self.mask & subset.bool())
+
+    def factorised(self, mu: float) -> Columns | None:
+        """Return the exact solution of whole lines, column by column, where there is one."""
+        weight, axes = self._weight
+        return self.bands.columns(weight, mu) if axes is LINES else None
 
     @cached_property
     def _centred(self) -> Tensor:

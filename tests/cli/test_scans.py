@@ -74,6 +74,32 @@ def test_train_resume_infer_evaluate(bioreco):
     assert "tsnr" in said.out
 
 
+def test_a_series_in_another_layout_gives_the_same_volumes(bioreco):
+    """Frames last and coils first, in an .npz of plain arrays, as other programs leave them."""
+    single = [word for word in TASK if "multiband" not in word] + ["data.multiband=1"]
+    fine(bioreco("simulate", *single, "data.groups=2", "data.frames=3", "output=scans"))
+    (file,) = Path("scans").glob("*.h5")
+    with h5py.File(file) as found:
+        np.savez(
+            "other.npz",
+            kspace=found["kspace"][:].transpose(2, 1, 3, 4, 0),
+            mask=found["mask"][:],
+            sensitivity_maps=found["sensitivity_maps"][:, 0].transpose(1, 0, 2, 3),
+        )
+    told = ["data=fmri", "data.maps=file", "data.prewhiten=none", "baselines=[]"]
+    fine(bioreco("train", "method=sense", *told, f"data.paths=[{file}]", "hydra.run.dir=a"))
+    axes = "data.axes=[coil,slice,y,x,frame]"
+    fine(bioreco("train", "method=sense", *told, "data.paths=[other.npz]", axes, "hydra.run.dir=b"))
+    (own, other) = (
+        next(p for p in Path(run, "results").glob("*.nii") if "phase" not in p.name) for run in "ab"
+    )
+    first, second = (nibabel.load(path).get_fdata() for path in (own, other))
+    assert first.shape == (24, 24, 2, 3)
+    np.testing.assert_allclose(second, first, atol=1e-5 * np.abs(first).max())
+    said = fine(bioreco("evaluate", str(other), f"reference={own}"))
+    assert "psnr" in said.out
+
+
 def test_the_same_command_twice_gives_the_same_bytes(bioreco):
     results = []
     for _ in range(2):

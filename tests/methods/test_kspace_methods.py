@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bioreco.engine.validation import _plane
 from bioreco.errors import UserError
-from bioreco.methods import equivariance
+from bioreco.methods import equivariance, response
 from bioreco.methods.multimask_ssdu import MultiMaskSSDU
 from bioreco.methods.naive_ssl import NaiveSSL
 from bioreco.methods.splits import Split
@@ -80,7 +80,7 @@ def test_masks_of_a_step_differ_and_steps_repeat(batch):
 
 
 def test_multimask_is_the_mean_of_its_splits(batch):
-    multi, one = (make(Noting(), MRI()) for make in (MultiMaskSSDU, SSDU))
+    multi, one = MultiMaskSSDU(Noting(), MRI(), masks=4), SSDU(Noting(), MRI())
     ((_, losses),) = multi.step(batch)
     found = grad(multi, losses)
     each = [one.losses(batch, number) for number in range(4)]
@@ -155,7 +155,7 @@ def test_options_change_the_loss(batch):
     plain = loss()
     for options in (
         {"loss": "l1"}, {"loss": "l2"}, {"weighted": False}, {"equivariance": 0.1},
-        {"split": Split(rho=0.2)},
+        {"response": 0.1}, {"split": Split(rho=0.2)},
     ):  # fmt: skip
         assert loss(**options) != pytest.approx(plain), options
     assert loss(equivariance=0.2) > loss(equivariance=0.1) > plain
@@ -166,6 +166,41 @@ def test_the_equivariance_term_teaches_by_finite_gradients(batch):
     ((_, losses),) = method.step(batch)
     found = grad(method, {"equivariance": losses["equivariance"]})
     assert all(bool(g.isfinite().all()) and bool(g.abs().sum() > 0) for g in found)
+
+
+def test_an_exact_reconstruction_loses_no_response_and_a_darker_one_does(batch):
+    full = {**batch, "mask": torch.ones_like(batch["mask"])}
+    H = MRI().operator(full | {"maps": torch.ones_like(batch["maps"]) / 2})
+
+    def scaled(share):
+        def reconstruct(H, y):
+            return share * H.adjoint(y)
+
+        y = H(batch["x"])
+        x = reconstruct(H, y)
+        return float(response.lost(reconstruct, H, y, x, batch["seed"]))
+
+    assert scaled(1.0) < 1e-4
+    # the change is a share of the image that is found, so that 0.9 of it comes back as 0.9
+    assert scaled(0.9) == pytest.approx(0.1, abs=1e-3)
+
+
+def test_the_response_term_teaches_by_finite_gradients(batch):
+    method = SSDU(Noting(), MRI(), response=1.0)
+    ((_, losses),) = method.step(batch)
+    found = grad(method, {"response": losses["response"]})
+    assert all(bool(g.isfinite().all()) and bool(g.abs().sum() > 0) for g in found)
+
+
+def test_spots_are_small_changes_drawn_for_each_sample():
+    x, seeds = torch.ones(3, 2, 32, 40, dtype=torch.complex64), torch.tensor([1, 2, 1])
+    drawn = response.spots(x, seeds)
+    assert drawn.shape == x.shape
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0, 0], drawn[0, 1])
+    assert 0.01 < float(drawn.abs().max()) < response.SPOTS * response.STRENGTH
+    assert bool((drawn > 0.005).any() & (drawn < -0.005).any())
 
 
 def test_naive_sees_what_it_is_judged_by(batch):

@@ -13,6 +13,7 @@ from bioreco.data.acquisition import Acquisition
 from bioreco.engine.galleries import Row
 from bioreco.metrics import functional
 from bioreco.metrics.functional import COHERENT, CONVENTIONS, Task
+from bioreco.metrics.series import DRIFT
 from bioreco.metrics.smoothed import equally_smooth
 
 __all__ = ["CONVENTIONS", "control", "rows", "scores"]
@@ -23,9 +24,10 @@ BRIGHT = 0.15  # of the brightest tenth of the mean image: what is darker is no 
 
 
 def scores(scan: Acquisition, path: Path) -> dict[str, float]:
-    """Return the scores of a series with a task; nothing for others."""
-    if scan.paradigm is None:
+    """Return the scores of a series with a task; nothing for others, nor for a few frames."""
+    if not _tells(scan):
         return {}
+    assert scan.paradigm is not None
     series = read(scan, path)
     return functional.evaluate(
         series,
@@ -49,8 +51,9 @@ def control(scan: Acquisition, path: Path, like: Mapping[str, float]) -> dict[st
         Scores of the other; nothing is returned without its smoothness.
 
     """
-    if scan.paradigm is None or "smoothness_fwhm" not in like:
+    if not _tells(scan) or "smoothness_fwhm" not in like:
         return {}
+    assert scan.paradigm is not None
     series = read(scan, path)
     inside, task = brain(scan, series), _task(scan)
     smoothed = equally_smooth(series, task.regressor, mask=inside, target=like["smoothness_fwhm"])
@@ -61,7 +64,7 @@ def control(scan: Acquisition, path: Path, like: Mapping[str, float]) -> dict[st
 
 def rows(scan: Acquisition, paths: Mapping[str, Path], z: int) -> list[Row]:
     """Return the rows of a picture: tSNR, phase and response of one slice."""
-    if scan.paradigm is None:
+    if not _tells(scan):
         return []
     every = {name: read(scan, path) for name, path in paths.items()}
     inside = brain(scan, next(iter(every.values())))[z]
@@ -105,6 +108,11 @@ def brain(scan: Acquisition, series: Series) -> NDArray[np.bool_]:
     inside = support(scan)
     bright = np.percentile(mean[inside], 90) if inside.any() else 0.0
     return inside & (mean > BRIGHT * bright)
+
+
+def _tells(scan: Acquisition) -> bool:
+    """Return whether there is a task, and more frames than courses that are fitted to them."""
+    return scan.paradigm is not None and scan.frames > DRIFT + 2
 
 
 def _task(scan: Acquisition) -> Task:

@@ -38,7 +38,10 @@ def show(data: Scans, columns: Mapping[str, Found], folder: Path) -> dict[str, A
         control = functional.control(data.acquisitions[0], columns[PLAIN].paths[0], every[method])
         every |= {f"{PLAIN}_smoothed": control} if control else {}
         others = [name for name in every if name != method]
-    _draw(data.acquisitions[0], columns, every, folder)
+    _, *beside = columns
+    names = [*beside[: SHOWN - 1], method]
+    paths = {name: columns[name].paths[0] for name in names}
+    draw(data.acquisitions[0], paths, every, folder / "preview.png")
     growth = {"encoding": _grown(data)}
     if not any(every.values()):
         log.info("No scores: there is no truth.")
@@ -79,23 +82,35 @@ def _scores(data: Scans, found: Found) -> Scores:
     return mean | dict(found.scores)
 
 
-def _draw(
-    scan: Acquisition, columns: Mapping[str, Found], every: Mapping[str, Scores], folder: Path
+def draw(
+    scan: Acquisition, paths: Mapping[str, Path], scores: Mapping[str, Scores], picture: Path
 ) -> None:
-    """Draw preview.png of the first scan: image, error, and of a series its maps."""
-    method, *others = columns
-    names = [*others[: SHOWN - 1], method]
+    """Draw one slice of a scan: image, error, and of a series its maps.
+
+    Parameters
+    ----------
+    scan
+        What was reconstructed.
+    paths
+        Its reconstructions by name, from left to right; the truth comes last where it is known.
+    scores
+        By the same names; the PSNR is written beneath the images.
+    picture
+        The PNG file.
+
+    """
     z = int(scan.geometry.slices.max() + 1) // 2
-    images = {name: scoring.magnitude(columns[name].paths[0], 0)[z] for name in names}
+    images = {name: scoring.magnitude(path, 0)[z] for name, path in paths.items()}
     truth = scoring.truth_of(scan, 0)
-    bright = float(np.percentile(truth[z] if truth is not None else images[method], 99.7))
-    notes = {k: f"PSNR {every[k]['psnr']:.2f} dB" for k in names if "psnr" in every[k]}
+    last = images[list(images)[-1]]
+    bright = float(np.percentile(last if truth is None else truth[z], 99.7))
+    known = {name: scores[name]["psnr"] for name in paths if "psnr" in scores.get(name, {})}
+    notes = {name: f"PSNR {psnr:.2f} dB" for name, psnr in known.items()}
     shown = images if truth is None else {**images, "truth": truth[z]}
     rows = [Row("magnitude", shown, (0, bright), notes=notes)]
     if truth is not None:
         errors = {name: np.abs(image - truth[z]) for name, image in images.items()}
         rows.append(Row("|error| (a fifth of the scale)", errors, (0, bright / 5), "magma"))
-    rows += functional.rows(scan, {name: columns[name].paths[0] for name in names}, z)
-    path = folder / "preview.png"
-    gallery(path, list(shown), rows, title=f"{scan.name}, slice {z}")
-    log.info("Picture: %s", path)
+    rows += functional.rows(scan, paths, z)
+    gallery(picture, list(shown), rows, title=f"{scan.name}, slice {z}")
+    log.info("Picture: %s", picture)

@@ -80,7 +80,8 @@ def learn(
 ) -> Fitted:
     """Train a method, or go on from the folder's last checkpoint."""
     bands, *size = problems[0, 0]["maps"].shape[:1] + problems[0, 0]["y"].shape[-2:]
-    method.prepare(Facts(channels=bands))
+    frames = max(scan.frames for scan in problems.acquisitions)
+    method.prepare(Facts(channels=bands, frames=frames))
     runtime.place(method)
     if method.players():
         limit = f", {options.time_limit:g} s at most" if options.time_limit else ""
