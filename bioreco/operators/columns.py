@@ -57,7 +57,7 @@ class Columns:
         columns = b.flatten(1, 2).permute(2, 1, 0)[None] if alike else _apart(b)
         x = torch.cholesky_solve(columns, self.factor)
         x = x[0].permute(2, 1, 0) if alike else x[..., 0].transpose(1, 2)
-        return x.unflatten(1, b.shape[1:3]).contiguous()
+        return x.reshape(b.shape)
 
 
 def gram(maps: Tensor, phase: Tensor, weight: Tensor) -> Tensor:
@@ -87,7 +87,8 @@ def gram(maps: Tensor, phase: Tensor, weight: Tensor) -> Tensor:
     kernel = spread[..., (y[:, None] - y) % lines]  # (b, S, S, y, y)
     kernel = kernel.transpose(2, 3).flatten(3, 4).flatten(1, 2)
     rows = maps.permute(0, 4, 1, 3, 2).flatten(2, 3)  # (b, x, S y, C)
-    return torch.matmul(rows.conj(), rows.mT) * kernel[:, None].to(maps.dtype)
+    found: Tensor = torch.matmul(rows.conj(), rows.mT) * kernel[:, None].to(maps.dtype)
+    return found
 
 
 def fits(maps: Tensor) -> bool:
