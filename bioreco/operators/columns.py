@@ -55,9 +55,9 @@ class Columns:
         """Return (H^H H + mu I)^-1 b of images (n, S, y, x); n frames, or as many as samples."""
         alike = len(self.factor) == 1
         columns = b.flatten(1, 2).permute(2, 1, 0)[None] if alike else _apart(b)
-        x: Tensor = torch.cholesky_solve(columns, self.factor)
+        x = torch.cholesky_solve(columns, self.factor)
         x = x[0].permute(2, 1, 0) if alike else x[..., 0].transpose(1, 2)
-        return x.reshape(b.shape).contiguous()
+        return x.reshape(b.shape)
 
 
 def gram(maps: Tensor, phase: Tensor, weight: Tensor) -> Tensor:
