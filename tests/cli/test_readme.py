@@ -41,6 +41,14 @@ KINDS = {
         ["data.box=16", "data.particles=64"],
         ["trainer.steps=2", "trainer.batch_size=8", "method.projections=4", "baselines=[]"],
     ),
+    "data=deconvolution": Quick(
+        ["data.simulation.count=2", "data.simulation.size=48", "data.patch=16", "baselines=[]"],
+        ["trainer.steps=2"],
+    ),
+    "data=odt": Quick(
+        ["data.box=24", "data.tomograms=2", "data.tests=1", "data.microscope.views=13"],
+        ["trainer.steps=2", "baselines=[]"],
+    ),
 }  # fmt: skip
 MODULE = """
 from bioreco.methods.noise2void import Noise2Void
