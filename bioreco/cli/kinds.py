@@ -24,7 +24,7 @@ FLOWS: dict[tuple[str, ...], str] = {
     ("particles", "train", "samples"): "bioreco.cli.particles.training:train",
     ("particles", "infer"): "bioreco.cli.particles.inferring:infer",
     ("particles", "simulate"): "bioreco.cli.particles.simulating:simulate",
-    ("tomograms", "train"): "bioreco.cli.tomograms.training:train",
+    ("tomograms", "train", "reconstructions"): "bioreco.cli.tomograms.training:train",
     ("tomograms", "infer"): "bioreco.cli.tomograms.inferring:infer",
     ("tomograms", "simulate"): "bioreco.cli.tomograms.simulating:simulate",
     ("scans", "simulate"): "bioreco.cli.scanning.simulating:simulate",
