@@ -23,7 +23,7 @@ from bioreco.operators.linear import LinearOperator
 
 GRADIENTS = ("exact", "implicit")
 SLICES = ("batch", "joint")
-START = 2  # times as many conjugate gradient steps before the first unroll
+START = 6  # conjugate gradient steps before the first unroll
 GAIN = 10.0  # how much faster log mu learns than a weight, whose steps are too small for it
 
 
@@ -103,7 +103,6 @@ class Unrolled(nn.Module):
             width, width, dims, blocks=blocks, channels=channels, share_block_conv=share_block_conv
         )
         self.raw_mu = nn.Parameter(torch.tensor(math.log(math.expm1(mu)) / GAIN))
-        self.start = START * cg_iterations
         self.unrolls, self.joint, self.checkpoint = unrolls, slices == "joint", checkpoint
         self.solve = partial(solve, iterations=cg_iterations, gradient=gradient)
         self.dims = dims
@@ -148,7 +147,7 @@ class Unrolled(nn.Module):
     @torch.no_grad()
     def _start(self, H: LinearOperator, seen: Tensor) -> Tensor:
         """Return the image that unrolling starts from: least squares, stopped early."""
-        return conjugate_gradient(H.normal, seen, iterations=self.start)
+        return conjugate_gradient(H.normal, seen, iterations=START)
 
     def _unroll(self, H: LinearOperator, seen: Tensor, support: Tensor | None, x: Tensor) -> Tensor:
         """Return the next image, Eqs. (5a) and (5b)."""

@@ -97,15 +97,15 @@ def test_n2v2_leaves_less_at_the_nyquist_frequency_than_n2v(tmp_path):
 
 
 # Seen with rows: noisy 11.1 dB, N2V 14.5, best Gaussian filter 19.4, StructN2V 20.3;
-# blurred: 11.1, 11.9, 18.7 and 19.2.
+# blurred: 11.1, 11.9, 18.7 and 19.1.
 @pytest.mark.parametrize(
     "kernel", [np.ones((1, 5)), np.outer([1, 2, 1], [1, 2, 1])], ids=["rows", "blurred"]
 )
 def test_struct_n2v_removes_noise_that_neighbours_share(tmp_path, kernel):
     truth = 200 * scene((128, 128), np.random.default_rng(0))
     y = shared(truth, kernel, 40)
-    blind = psnr(learnt(y, Noise2Void, tmp_path / "n2v", steps=100), truth)
-    found = psnr(learnt(y, StructNoise2Void, tmp_path / "struct", steps=100), truth)
+    blind = psnr(learnt(y, Noise2Void, tmp_path / "n2v", steps=300), truth)
+    found = psnr(learnt(y, StructNoise2Void, tmp_path / "struct", steps=300), truth)
     widths = np.arange(0.5, 4, 0.25)
     gaussian = max(psnr(ndimage.gaussian_filter(y, s), truth) for s in widths)
     assert found > blind + 3

@@ -58,7 +58,7 @@ def gradients(net, H, y):
 def test_untrained_it_is_least_squares():
     """Each unroll is a step of the proximal point method, from where the start is stopped."""
     H, y = problem()
-    x = conjugate_gradient(H.normal, H.adjoint(y), iterations=START * 60)
+    x = conjugate_gradient(H.normal, H.adjoint(y), iterations=START)
     for _ in range(4):
         x = solve(H, H.adjoint(y) + 0.1 * x, 0.1, iterations=60)
     found = network(trained=False, unrolls=4, mu=0.1, cg_iterations=60)(H, y)
