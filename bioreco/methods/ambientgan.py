@@ -9,7 +9,7 @@ a critic compares measurements alone:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -97,7 +97,7 @@ class AmbientGAN(Method):
         self.register_buffer("_camera", torch.tensor([0.0, 0.0, 1.0]))  # gain, offset, read noise
         self._camera: Tensor
 
-    def check(self, patch: tuple[int, ...]) -> None:  # type: ignore[override]
+    def check(self, patch: Sequence[int]) -> None:
         """Refuse patches that aren't squares in the plane."""
         if set(patch) != {self.box} or len(patch) != 2:
             raise UserError(
