@@ -28,7 +28,7 @@ class MultiMaskSSDU(Splitting):
     forward_model
         Makes the operator of a batch.
     masks
-        Splits in each step. A step takes as many times that of SSDU, and the same memory.
+        Splits in each step. A step takes almost as many times that of SSDU, and the same memory.
     split, loss, weighted, equivariance, response
         See `Splitting`.
 

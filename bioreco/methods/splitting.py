@@ -63,6 +63,7 @@ class Splitting(Reconstruction):
             if weight is not None and weight < 0:
                 raise UserError(f"method.{name}={weight}: at least 0")
         self.split, self.loss, self.weighted = split or Split(), loss, weighted
+        self.masks = 1  # splits that a step takes the mean of
         self.equivariance, self.response = equivariance, response or 0.0
         self.decides = response is None
 
@@ -74,7 +75,8 @@ class Splitting(Reconstruction):
     def losses(self, batch: Batch, number: int = 0) -> Losses:
         """Return the losses of the split of this number, Eq. (16) of the review.
 
-        L(y_Lambda, H_Lambda F(y_Theta; H_Theta)), Lambda = Omega minus Theta.
+        L(y_Lambda, H_Lambda F(y_Theta; H_Theta)), Lambda = Omega minus Theta. The response is
+        looked at in the first split alone, which counts for all that a step takes the mean of.
         """
         mask = batch["mask"]
         held = self.split.loss_set(mask, self.split.seeds(batch["item"], batch["seed"]), number)
@@ -87,9 +89,10 @@ class Splitting(Reconstruction):
             found["equivariance"] = self.equivariance * equivariance.disagreement(
                 network, self.operator(batch), x, batch["seed"], loss=self.loss
             )
-        if self.response:
+        if self.response and number == 0:
             H, y = self.operator(batch).restrict(theta), batch["y"] * theta
-            found["response"] = self.response * response.lost(network, H, y, x, batch["seed"])
+            lost = response.lost(network, H, y, x, batch["seed"])
+            found["response"] = self.response * self.masks * lost
         return found
 
     def seeing(self, batch: Batch, theta: Tensor) -> Tensor:

@@ -90,6 +90,19 @@ def test_multimask_is_the_mean_of_its_splits(batch):
         torch.testing.assert_close(a, b)
 
 
+def test_the_response_of_many_splits_weighs_as_that_of_one(batch):
+    multi, one = MultiMaskSSDU(Noting(), MRI(), masks=3), SSDU(Noting(), MRI(), response=0.5)
+    ((_, without),) = multi.step(batch)
+    held = grad(multi, without)
+    multi.response = 0.5
+    ((_, losses),) = multi.step(batch)
+    ((_, single),) = one.step(batch)
+    torch.testing.assert_close(losses["response"], single["response"].detach())
+    lost = grad(one, {"response": single["response"]})
+    for found, a, b in zip(grad(multi, losses), held, lost, strict=True):
+        torch.testing.assert_close(found, a + b)
+
+
 @pytest.mark.parametrize("make", METHODS)
 def test_a_reconstruction_uses_all_measurements(make, batch):
     method = make(Noting(), MRI())
