@@ -17,12 +17,12 @@ from bioreco.methods.method import Losses
 
 
 def gathered(each: Iterable[Losses], parameters: Sequence[nn.Parameter]) -> Losses:
-    """Return the mean of each of the losses; one that is left out is 0.
+    """Return the mean of each of the losses.
 
     Parameters
     ----------
     each
-        Losses, computed one after another as they are asked for; the first has all names.
+        Losses with the same names, computed one after another as they are asked for.
     parameters
         What they depend on; all gradients end there.
 

@@ -90,19 +90,6 @@ def test_multimask_is_the_mean_of_its_splits(batch):
         torch.testing.assert_close(a, b)
 
 
-def test_the_response_of_many_splits_weighs_as_that_of_one(batch):
-    multi, one = MultiMaskSSDU(Noting(), MRI(), masks=3), SSDU(Noting(), MRI(), response=0.5)
-    ((_, without),) = multi.step(batch)
-    held = grad(multi, without)
-    multi.response = 0.5
-    ((_, losses),) = multi.step(batch)
-    ((_, single),) = one.step(batch)
-    torch.testing.assert_close(losses["response"], single["response"].detach())
-    lost = grad(one, {"response": single["response"]})
-    for found, a, b in zip(grad(multi, losses), held, lost, strict=True):
-        torch.testing.assert_close(found, a + b)
-
-
 @pytest.mark.parametrize("make", METHODS)
 def test_a_reconstruction_uses_all_measurements(make, batch):
     method = make(Noting(), MRI())
@@ -168,7 +155,7 @@ def test_options_change_the_loss(batch):
     plain = loss()
     for options in (
         {"loss": "l1"}, {"loss": "l2"}, {"weighted": False}, {"equivariance": 0.1},
-        {"response": 0.1}, {"split": Split(rho=0.2)},
+        {"split": Split(rho=0.2)},
     ):  # fmt: skip
         assert loss(**options) != pytest.approx(plain), options
     assert loss(equivariance=0.2) > loss(equivariance=0.1) > plain
@@ -181,28 +168,21 @@ def test_the_equivariance_term_teaches_by_finite_gradients(batch):
     assert all(bool(g.isfinite().all()) and bool(g.abs().sum() > 0) for g in found)
 
 
-def test_an_exact_reconstruction_loses_no_response_and_a_darker_one_does(batch):
+def test_the_share_of_a_change_that_comes_back_is_measured(batch):
     full = {**batch, "mask": torch.ones_like(batch["mask"])}
     H = MRI().operator(full | {"maps": torch.ones_like(batch["maps"]) / 2})
 
-    def scaled(share):
+    def share(changed):
         def reconstruct(H, y):
-            return share * H.adjoint(y)
+            x = H.adjoint(y)
+            return batch["x"] + changed * (x - batch["x"])
 
-        y = H(batch["x"])
-        x = reconstruct(H, y)
-        return float(response.lost(reconstruct, H, y, x, batch["seed"]))
+        x, found, added = response.measured(reconstruct, H, H(batch["x"]), batch["seed"])
+        torch.testing.assert_close(x, batch["x"])
+        return found / added
 
-    assert scaled(1.0) < 1e-4
-    # the change is a share of the image that is found, so that 0.9 of it comes back as 0.9
-    assert scaled(0.9) == pytest.approx(0.1, abs=1e-3)
-
-
-def test_the_response_term_teaches_by_finite_gradients(batch):
-    method = SSDU(Noting(), MRI(), response=1.0)
-    ((_, losses),) = method.step(batch)
-    found = grad(method, {"response": losses["response"]})
-    assert all(bool(g.isfinite().all()) and bool(g.abs().sum() > 0) for g in found)
+    assert share(1.0) == pytest.approx(1, abs=1e-4)
+    assert share(0.9) == pytest.approx(0.9, abs=1e-4)
 
 
 def test_spots_are_small_changes_drawn_for_each_sample():
