@@ -19,7 +19,7 @@ from bioreco.methods import draws
 from bioreco.operators.linear import LinearOperator
 
 STREAM = 151
-SPOTS = 8  # in each slice
+PIXELS = 400  # of a slice for each spot
 WIDTHS = (2.0, 5.0)  # FWHM of a spot in pixels, from and to
 STRENGTH = 0.03  # of the signal, in the middle of a spot
 DARK = 0.15  # of the brightest pixels: darker ones tell nothing
@@ -30,7 +30,7 @@ def measured(
     H: LinearOperator,
     y: Tensor,
     seeds: Tensor,
-) -> tuple[Tensor, float, float]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return F(y; H), and what came back of changes where they are strong beside what was added.
 
     Parameters
@@ -47,8 +47,9 @@ def measured(
     Returns
     -------
     (image, found, added)
-        The image (b, S, y, x), and two sums whose ratio is the share that came back, within half
-        of the maximum of the spots: as the mean of a region of active voxels is read.
+        The image, and relative changes within half of the maximum of the spots, 0 elsewhere, all
+        (b, S, y, x). The ratio of their sums over a region is the share that came back there, as
+        the mean of active voxels is read.
 
     """
     x = network(H, y)
@@ -58,14 +59,15 @@ def measured(
     bright = size > DARK**2 * size.flatten(1).amax(1).view(-1, 1, 1, 1)
     inside = bright & (relative.abs() >= STRENGTH / 2)
     back = (found * x.conj()).real / torch.where(inside, size, 1) * relative.sign()
-    return x, float(back[inside].sum()), float(relative.abs()[inside].sum())
+    return x, torch.where(inside, back, 0), torch.where(inside, relative.abs(), 0)
 
 
 def spots(x: Tensor, seeds: Tensor) -> Tensor:
     """Draw relative changes (b, S, y, x): bright and dark spots of different widths anywhere."""
     b, bands, height, width = x.shape
-    u = draws.uniform(seeds, 4 * bands * SPOTS, stream=STREAM)
-    u = u.view(b, bands, SPOTS, 4, 1, 1).to(x.real.dtype)
+    count = max(1, height * width // PIXELS)
+    u = draws.uniform(seeds, 4 * bands * count, stream=STREAM)
+    u = u.view(b, bands, count, 4, 1, 1).to(x.real.dtype)
     y, z = (torch.arange(n, device=x.device, dtype=u.dtype) for n in (height, width))
     apart = (y[:, None] - u[..., 0, :, :] * height) ** 2 + (z - u[..., 1, :, :] * width) ** 2
     fwhm = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * u[..., 2, :, :]
