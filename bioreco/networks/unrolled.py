@@ -42,8 +42,9 @@ class Unrolled(nn.Module):
         Size of the network R_theta: residual blocks, features, and whether both convolutions of a
         block are the same one.
     cg_iterations
-        Conjugate gradient steps of each solution of Eq. (5b). Too few keep what changes from frame
-        to frame where the network puts it: the response to a task is underestimated.
+        Conjugate gradient steps of each solution of Eq. (5b). More of them keep closer to the
+        measurements, with their noise where the coils hardly tell slices apart; fewer keep what
+        the network puts there, which varies less from frame to frame than it should.
     mu
         What mu is before training; it stays above 0.
     gradient
@@ -81,7 +82,7 @@ class Unrolled(nn.Module):
         blocks: int = 5,
         channels: int = 32,
         share_block_conv: bool = True,
-        cg_iterations: int = 12,
+        cg_iterations: int = 6,
         mu: float = 0.05,
         gradient: Literal["exact", "implicit"] = "exact",
         checkpoint: bool = False,
