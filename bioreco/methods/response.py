@@ -20,7 +20,7 @@ from bioreco.operators.linear import LinearOperator
 
 STREAM = 151
 PIXELS = 200  # of a slice for each spot
-WIDTHS = (2.0, 7.0)  # FWHM of a spot in pixels, from and to
+WIDTHS = (2.0, 6.0)  # FWHM of a spot in pixels, from and to
 STRENGTH = 0.03  # of the signal, in the middle of a spot
 DARK = 0.15  # of the brightest pixels: darker ones tell nothing
 
