@@ -13,6 +13,7 @@ import torch
 from bioreco.data.particles.broken import without_broken
 from bioreco.data.particles.contrast import settled
 from bioreco.data.particles.finding import file_of, under
+from bioreco.data.particles.hinge import Hinged
 from bioreco.data.particles.noise import Empty, Noise
 from bioreco.data.particles.optics import Given
 from bioreco.data.particles.pool import Pool, read_pool
@@ -41,8 +42,9 @@ class CryoEMData:
         The folder that relative paths and the names in a STAR file start from; alone, it holds the
         STAR file.
     volume
-        What simulated particles show: a density map or a PDB file; nothing: a chain of blobs. For
-        particles from a file the truth to score against.
+        What simulated particles show: a density map, a PDB file, or "hinge:DEGREES", a chain of
+        blobs that opens and closes; nothing: a chain that doesn't move. For particles from a file
+        the truth to score against.
     box
         Pixels along y and x that methods see; None: as stored, 48 if simulated. The field of view
         of stored images is kept, so that fewer pixels are larger.
@@ -70,7 +72,9 @@ class CryoEMData:
     particles
         The set, as stored.
     truth
-        The volume that they show, on the grid of the images, or None.
+        The volume that they show, on the grid of the images, or None; where it moves, its middle.
+    conformations
+        How it moves, or None.
     box, pixel_size
         Pixels along y and x that methods see, and their size in Angstrom.
     preparation
@@ -110,6 +114,7 @@ class CryoEMData:
         if isinstance(ctf, str) and ctf not in ("auto", "none"):
             raise UserError(f"data.ctf={ctf}: auto, none, or [U,V,ANGLE] in Angstrom and degrees")
         self.truth: Volume | None = None
+        self.conformations: Hinged | None = None
         self.background: Source | None = None
         if paths or root:
             if snr is not None:
@@ -169,7 +174,7 @@ class CryoEMData:
         matter, truth, radius = matter_of(
             volume, box=box, pixel=pixel, resolution=microscope.resolution, seed=self.seed
         )
-        self.truth = truth
+        self.truth, self.conformations = truth, matter if isinstance(matter, Hinged) else None
         self.particles = simulate(matter, truth, radius, microscope, wanted)
         side = len(truth.values)
         self.background = Empty(Noise(side, microscope.noise, self.seed))

@@ -123,8 +123,9 @@ class CryoGAN(Method):
         progress = float(batch["progress"])
         size = self.view.pixels(progress, self.density.box)
         batch, see = coarser_batch(batch, size), self._eyes(progress, size)
+        images = len(batch["y"]) // self.critic_steps
         with torch.no_grad():
-            volume = coarser_volume(self.density(), size)
+            volume = coarser_volume(self._matter(images, progress), size)
         for part in shared(batch, self.critic_steps):
             with torch.no_grad():
                 fake = self._simulate(volume, part)
@@ -133,7 +134,7 @@ class CryoGAN(Method):
             self._check_slope(losses)
             yield "critic", losses
         more = drawn(batch, self.projections)
-        fake = self._simulate(coarser_volume(self.density(), size), more)
+        fake = self._simulate(coarser_volume(self._matter(self.projections, progress), size), more)
         losses = self.adversarial.generator_losses(self.critic, see(fake, more))
         told = spectra.compare(batch["y"], fake, size / self.density.box)
         yield "volume", losses | told | {"mean": self.density.values.detach().abs().mean()}
@@ -151,12 +152,17 @@ class CryoGAN(Method):
         if not self._rings.any():
             return {}
         see = self._eyes(1.0, self.density.box)
-        fake = see(self._simulate(self.density(), batch), batch)
+        fake = see(self._simulate(self._matter(len(batch["y"]), 1.0), batch), batch)
         return {"distance": self.critic(see(batch["y"], batch)).mean() - self.critic(fake).mean()}
 
     def reconstruct(self, batch: Batch) -> Estimate:
         """Return the volume (1, 1, z, y, x); it was made of the measurements in training."""
         return Estimate(self.volume_now()[None, None].to(batch["y"].device))
+
+    def _matter(self, _images: int, _progress: float) -> Tensor:
+        """Return what is projected: ([v,] z, y, x), v volumes that share the images evenly."""
+        volume: Tensor = self.density()
+        return volume
 
     @torch.no_grad()
     def _start(self, batch: Batch) -> None:

@@ -96,7 +96,11 @@ class Density(nn.Module):
 
     def forward(self) -> Tensor:
         """Return V (z, y, x) in its own units."""
-        volume = self.values * self.mask
+        return self.shown(self.values)
+
+    def shown(self, values: Tensor) -> Tensor:
+        """Return the volume (z, y, x) that values in units of `unit` stand for."""
+        volume = values * self.mask
         if self.known.smooth:
             spectrum = torch.fft.rfftn(volume) * self.kernel
             volume = torch.fft.irfftn(spectrum, s=volume.shape)

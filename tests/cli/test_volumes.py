@@ -79,6 +79,23 @@ def test_a_simulation_is_read_back(bioreco):
     assert found["baselines"]["known_poses"]["fsc_0.5_nyquist"] > 0.3
 
 
+def test_a_particle_that_moves(bioreco):
+    moving = [word for word in DATA if not word.startswith("data.snr")]
+    moving += ["data.volume=hinge:60", "trainer.steps=4"]
+    fine(bioreco("train", "method=multi_cryogan", *moving, *QUICK[1:]))
+    run = only_run()
+    found = json.loads((run / "metrics.json").read_text())
+    assert found["test"].keys() == found["conventions"].keys()
+    assert {"fsc_0.5_nyquist", "motion_correlation", "motion_reach"} <= found["test"].keys()
+    assert found["baselines"]["rigid"]["fsc_0.5_nyquist"] > 0.5
+    with mrcfile.open(run / "results" / "volume_5.mrc") as file:
+        assert file.data.shape == (16, 16, 16)
+        assert np.isfinite(file.data).all()
+    assert (run / "preview.png").exists()
+    said = bioreco("infer", f"run={run}", "other.star")
+    assert (said.status, "learnt volumes" in said.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -86,6 +103,12 @@ def test_a_simulation_is_read_back(bioreco):
         (["method=n2v", "data=cryoem"], "method=n2v does not go with forward=cryoem"),
         (["method=cryogan", *DATA, "baselines=[spher]"], "baselines=spher: choose among sphere"),
         (["method=cryogan", *DATA, *QUICK, "trainer.batch_size=9"], "trainer.batch_size=9"),
+        (
+            ["method=multi_cryogan", *DATA, "baselines=[rigid]"],
+            "there are none: say data.volume=hi",
+        ),
+        (["method=cryogan", *DATA, "data.volume=hinge:x"], "degrees are a number, as in hinge:60"),
+        (["method=cryogan", *DATA, "data.volume=hinge:0"], "above 0, at most 180 degrees"),
     ],
 )
 def test_what_makes_no_sense_is_refused(bioreco, words, told):

@@ -18,6 +18,7 @@ from bioreco.methods.method import Method
 ENDINGS = {
     "reconstructions": "bioreco.cli.particles.volume",
     "poses": "bioreco.cli.particles.poses",
+    "conformations": "bioreco.cli.particles.conformations",
     "samples": "bioreco.cli.particles.samples",
 }
 LOOKED_AT = 512  # particles that a method may look at before training
