@@ -105,7 +105,7 @@ def test_a_particle_that_moves(bioreco):
         (["method=cryogan", *DATA, *QUICK, "trainer.batch_size=9"], "trainer.batch_size=9"),
         (
             ["method=multi_cryogan", *DATA, "baselines=[rigid]"],
-            "there are none: say data.volume=hi",
+            "there are none: say data.volume",
         ),
         (["method=cryogan", *DATA, "data.volume=hinge:x"], "degrees are a number, as in hinge:60"),
         (["method=cryogan", *DATA, "data.volume=hinge:0"], "above 0, at most 180 degrees"),
