@@ -17,6 +17,7 @@ from bioreco.data.particles.hinge import Hinged
 from bioreco.data.particles.noise import Empty, Noise
 from bioreco.data.particles.optics import Given
 from bioreco.data.particles.pool import Pool, read_pool
+from bioreco.data.particles.portion import how_many, one_half, so_many
 from bioreco.data.particles.preparation import Preparation
 from bioreco.data.particles.relion import read_particles
 from bioreco.data.particles.samples import ParticleSamples
@@ -51,7 +52,7 @@ class CryoEMData:
     pixel_size
         Of stored images in Angstrom, where files don't say; of simulated ones.
     particles
-        How many; None: all, 8000 if simulated.
+        How many; None: all, 8000 if simulated; "half1" or "half2": one half set of them alone.
     snr
         Of simulated particles: variance of the signal within the disc of the particle over the
         variance of the noise; None: 1.
@@ -103,7 +104,7 @@ class CryoEMData:
         volume: str | None = None,
         box: int | None = None,
         pixel_size: float | None = None,
-        particles: int | None = None,
+        particles: int | str | None = None,
         snr: float | None = None,
         ctf: str | list[float] = "auto",
         contrast: str = "auto",
@@ -120,11 +121,7 @@ class CryoEMData:
             if snr is not None:
                 raise UserError(f"data.snr={snr:g} is of simulated particles, not of files")
             given = Given(
-                pixel_size,
-                seen.voltage,
-                seen.spherical_aberration,
-                seen.amplitude_contrast,
-                ctf,
+                pixel_size, seen.voltage, seen.spherical_aberration, seen.amplitude_contrast, ctf
             )
             self._read(file_of(paths, root), root, given, particles)
             self._prepare(box, contrast)
@@ -136,32 +133,28 @@ class CryoEMData:
                     resolution=seen.resolution,
                 )
         else:
+            count = how_many(particles)
             wanted = Wanted(
-                8000 if particles is None else particles,
+                8000 if count is None else count,
                 1.0 if snr is None else snr,
                 _simulated_ctf(ctf),
                 seed,
             )
             self._simulate(volume, box, pixel_size, seen, wanted)
+            self.particles = one_half(self.particles, particles, seed)
             if contrast not in ("auto", "white"):
                 raise UserError(f"data.contrast={contrast}: simulated particles are white")
             self._prepare(None, "white")
         self.pool = self._pool(background, root)
 
-    def _read(self, path: Path, root: str | None, given: Given, count: int | None) -> None:
+    def _read(
+        self, path: Path, root: str | None, given: Given, particles: int | str | None
+    ) -> None:
         found = read_particles(path, root=root, given=given)
         for note in found.notes:
             log.info("%s: %s.", found.name, note)
-        if count is not None and not 1 <= count <= len(found):
-            raise UserError(f"data.particles={count}: {found.name} holds {len(found)}")
-        if count is not None and count < len(found):
-            rng = np.random.default_rng([41, self.seed])
-            found = found.subset(np.sort(rng.choice(len(found), count, replace=False)))
-        found = without_broken(found)
-        if found.halves is None:
-            order = np.random.default_rng([43, self.seed]).permutation(len(found))
-            found = replace(found, halves=1 + order % 2)
-        self.particles = found
+        found = without_broken(so_many(found, how_many(particles), self.seed))
+        self.particles = one_half(found, particles, self.seed)
 
     def _simulate(
         self,

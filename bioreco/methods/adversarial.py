@@ -24,6 +24,7 @@ from bioreco.methods.method import Losses
 
 KINDS = ("wasserstein", *DIVERGENCES, "least_squares")
 NORMS = ("sample", "pixel")
+_EXPLODED = 1e2  # times as steep as it is to be: a critic that is lost
 
 Critic = Callable[[Tensor], Tensor]
 
@@ -117,6 +118,26 @@ class Adversarial:
         if self.distance == "least_squares":
             return {"adversarial": ((judged - 1) ** 2).mean()}
         return {"adversarial": -self._gained(judged).mean()}
+
+    def check(self, losses: Losses) -> None:
+        """Stop where the critic runs away, before it takes what simulates with it.
+
+        With the norm of published code there is no slope that is asked for.
+
+        Raises
+        ------
+        UserError
+            If it does.
+
+        """
+        slope = float(losses.get("gradient", losses["critic"]).detach())
+        most = math.inf if self.norm == "pixel" else _EXPLODED
+        if not abs(slope) < most:
+            raise UserError(
+                f"training diverged: the critic's slope is {slope:.3g} where 1 was asked for. Lower"
+                " method.optim.critic.lr or raise method.adversarial.penalty, and `resume` from the"
+                " last checkpoint."
+            )
 
     def _gained(self, v: Tensor) -> Tensor:
         """Return g(V)."""

@@ -132,7 +132,9 @@ class AmbientGAN(Method):
         for part in shared(batch, self.critic_steps):
             with torch.no_grad():
                 fake = self.measured(self.images(self._drawn(part)), part)
-            yield "critic", self.adversarial.critic_losses(self.critic, part["y"], fake)
+            losses = self.adversarial.critic_losses(self.critic, part["y"], fake)
+            self.adversarial.check(losses)
+            yield "critic", losses
         fake = self.measured(self.images(self._drawn(batch)), batch)
         yield "generator", self.adversarial.generator_losses(self.critic, fake)
 

@@ -32,7 +32,6 @@ from bioreco.operators.ctf import PARAMETERS, contrast_transfer
 
 SCALES = ("signal", "noise")
 _RATE = 0.1  # of the logarithms of the scales, against that of the volume
-_EXPLODED = 1e2  # times as steep as it is to be: a critic that is lost
 _LEAST_PASSED = 0.02  # of the power at a frequency: less tells nothing of the particle
 _SAME_PIXEL = 0.01
 _LEAST_BOX = 8
@@ -131,7 +130,7 @@ class CryoGAN(Method):
                 fake = self._simulate(volume, part)
             real, fake = see(part["y"], part), see(fake, part)
             losses = self.adversarial.critic_losses(self.critic, real, fake)
-            self._check_slope(losses)
+            self.adversarial.check(losses)
             yield "critic", losses
         more = drawn(batch, self.projections)
         fake = self._simulate(coarser_volume(self._matter(self.projections, progress), size), more)
@@ -211,17 +210,6 @@ class CryoGAN(Method):
             return seen
 
         return see
-
-    def _check_slope(self, losses: Losses) -> None:
-        """Stop where the critic runs away, before it takes the volume with it."""
-        slope = float(losses.get("gradient", losses["critic"]).detach())
-        pixels = self.density.box if self.adversarial.norm == "pixel" else 1
-        if not abs(slope) < _EXPLODED * pixels:
-            raise UserError(
-                f"training diverged: the critic's slope is {slope:.3g} where 1 was asked for. Lower"
-                " method.optim.critic.lr or raise method.adversarial.penalty, and `resume` from the"
-                " last checkpoint."
-            )
 
     def _check_batch(self, y: Tensor, ctf: Tensor) -> None:
         """Refuse particles that the volume isn't made for."""

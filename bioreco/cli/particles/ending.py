@@ -26,7 +26,20 @@ LOOKED_AT = 512  # particles that a method may look at before training
 
 @dataclass(frozen=True)
 class Ended:
-    """A trained method, what it learnt from, and where its results go."""
+    """A trained method, what it learnt from, and where its results go.
+
+    Attributes
+    ----------
+    method, data, samples, runtime
+        As in training.
+    folder, name, seed
+        Of the run.
+    samples_wanted
+        How many images a generator is to draw; 0: as many as usual.
+    other
+        The volume of the other half of the particles, or None.
+
+    """
 
     method: Method
     data: Any
@@ -36,6 +49,7 @@ class Ended:
     name: str
     seed: int
     samples_wanted: int = 0
+    other: Path | None = None
 
 
 class Ending(Protocol):
