@@ -53,6 +53,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "critic_steps_4": {"critic_steps": 4},
     "critic_steps_1": {"critic_steps": 1},
     "slow_volume": {"rate": 0.01},
+    "fast_volume": {"rate": 0.06},
     "slow_critic": {"critic_rate": 7e-4},
     "early": {"anneal": 0.4},
     "late": {"anneal": 0.8},
