@@ -23,7 +23,7 @@ from bioreco.data.particles.relion import read_particles
 from bioreco.data.particles.samples import ParticleSamples
 from bioreco.data.particles.simulated import Microscope, Wanted, simulate
 from bioreco.data.particles.sources import matter_of, truth_of
-from bioreco.data.particles.values import Source, Volume
+from bioreco.data.particles.values import ParticleSet, Source, Volume
 from bioreco.errors import UserError
 from bioreco.operators.ctf import aliasing
 
@@ -94,6 +94,9 @@ class CryoEMData:
 
     kind = "particles"
     inputs, dims, channels, augment = 1, 2, "independent", "none"
+    particles: ParticleSet
+    box: int
+    pixel_size: float
 
     def __init__(
         self,

@@ -79,6 +79,27 @@ def test_a_simulation_is_read_back(bioreco):
     assert found["baselines"]["known_poses"]["fsc_0.5_nyquist"] > 0.3
 
 
+def test_two_halves_are_compared(bioreco):
+    halves = ["method=cryogan", *DATA, *QUICK, "baselines=[]"]
+    fine(bioreco("train", *halves, "data.particles=half1", "hydra.run.dir=one"))
+    other = ["data.particles=half2", "output.runs=[one]", "hydra.run.dir=two"]
+    fine(bioreco("train", *halves, *other))
+    found = json.loads(Path("two/metrics.json").read_text())
+    assert 0 < found["halves"]["halves_fsc_0.143_nyquist"] <= 1
+    assert found["halves"].keys() <= found["conventions"].keys()
+    with mrcfile.open("two/results/mean_of_halves.mrc") as file:
+        assert file.data.shape == (16, 16, 16)
+    for words, told in (
+        (["data.particles=half1"], "the other half of these particles is data.particles=half2"),
+        (["data.particles=32"], "the run on the other half of the particles"),
+        (["data.particles=half2", "data.snr=1"], "one has data.snr=10"),
+        (["data.particles=half2", "seed=1"], "other particles"),
+        (["data.particles=half3"], "a number, half1 or half2"),
+    ):
+        said = bioreco("train", *halves, "output.runs=[one]", *words)
+        assert (said.status, told in said.err) == (2, True), said.err
+
+
 def test_a_particle_that_moves(bioreco):
     moving = [word for word in DATA if not word.startswith("data.snr")]
     moving += ["data.volume=hinge:60", "trainer.steps=4"]

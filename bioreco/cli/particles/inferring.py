@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from omegaconf import DictConfig
 
 from bioreco.build import find
@@ -24,6 +26,6 @@ REASONS = {
 def infer(config: DictConfig, _context: Context, _runtime: Runtime, kept: Kept) -> None:
     """Refuse: what was learnt is of the particles that it was learnt from."""
     target = str(kept.state["config"]["method"]["_target_"])
-    makes = find(target, "method", tuple(config.trust or ())).makes
+    method: Any = find(target, "method", tuple(config.trust or ()))
     folder = kept.path.parent.parent
-    raise UserError(f"{kept.names} in {folder} learnt {REASONS[makes]}.")
+    raise UserError(f"{kept.names} in {folder} learnt {REASONS[method.makes]}.")
