@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 from bioreco.methods.divergences import DIVERGENCES
 from bioreco.methods.method import Losses
 
@@ -68,13 +68,8 @@ class Adversarial:
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        for key, allowed in (("distance", KINDS), ("norm", NORMS)):
-            given = getattr(self, key)
-            if given not in allowed:
-                raise UserError(
-                    f"method.adversarial.{key}={given}: choose one of {', '.join(allowed)}."
-                    + nearest(given, allowed)
-                )
+        choose("method.adversarial.distance", self.distance, KINDS)
+        choose("method.adversarial.norm", self.norm, NORMS)
         if self.penalty < 0:
             raise UserError(f"method.adversarial.penalty={self.penalty}: at least 0")
         if not 0 < self.share <= 1:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 from bioreco.operators.resample import rotate
 from bioreco.operators.symmetry import symmetry_group
 
@@ -53,11 +53,7 @@ class Knowledge:
                 f"method.known.mask={self.mask} method.known.smooth={self.smooth}: a share of half"
                 " the box, above 0 and at most 1, and voxels, not negative"
             )
-        if self.initial not in INITIAL:
-            raise UserError(
-                f"method.known.initial={self.initial}: choose one of {', '.join(INITIAL)}."
-                + nearest(self.initial, INITIAL)
-            )
+        choose("method.known.initial", self.initial, INITIAL)
         symmetry_group(self.symmetry)
 
 
