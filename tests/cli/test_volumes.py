@@ -114,6 +114,8 @@ def test_a_particle_that_moves(bioreco):
         assert file.data.shape == (16, 16, 16)
         assert np.isfinite(file.data).all()
     assert (run / "preview.png").exists()
+    fine(bioreco("simulate", *moving[:4], "output=moving"))
+    assert (Path("moving") / "truth_5.mrc").exists()
     said = bioreco("infer", f"run={run}", "other.star")
     assert (said.status, "learnt volumes" in said.err) == (2, True)
 

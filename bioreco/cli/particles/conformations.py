@@ -81,24 +81,28 @@ def leave(ended: Ended, beside: list[str]) -> dict[str, Any]:
         _show(ended, {ended.name: found})
         log.info("No scores: the true conformations aren't known.")
         return {}
-    truths = [
-        data.conformations.at(state).volume(data.box, data.pixel_size)
-        for state in np.linspace(0, 1, STATES)
-    ]
-    return _scored(ended, found, truths, beside)
+    return _scored(ended, found, truths(data), beside)
 
 
-def _scored(ended: Ended, found: Array, truths: list[Array], beside: list[str]) -> dict[str, Any]:
+def truths(data: CryoEMData) -> list[Array]:
+    """Return the true conformations (z, y, x) along the path; nothing where they aren't known."""
+    if data.conformations is None:
+        return []
+    states = np.linspace(0, 1, STATES)
+    return [data.conformations.at(state).volume(data.box, data.pixel_size) for state in states]
+
+
+def _scored(ended: Ended, found: Array, true: list[Array], beside: list[str]) -> dict[str, Any]:
     mask = soft_sphere(ended.data.box, MASK * ended.data.box / 2)
-    laid = compare(found, truths, mask, ended.seed)
-    _show(ended, {ended.name: laid.volumes, "truth": np.stack(truths)})
+    laid = compare(found, true, mask, ended.seed)
+    _show(ended, {ended.name: laid.volumes, "truth": np.stack(true)})
     scores: dict[str, float] = {
         "fsc_0.5_nyquist": float(laid.crossings.max(0).mean()),
         "motion_correlation": laid.motion,
         "motion_by_chance": laid.chance[1],
         "motion_reach": laid.reach,
     }
-    others = {"rigid": {"fsc_0.5_nyquist": rigid(truths, mask)}} if beside else {}
+    others = {"rigid": {"fsc_0.5_nyquist": rigid(true, mask)}} if beside else {}
     rows: list[list[tables.Cell]] = [
         [name, *[one.get(key) for key in CONVENTIONS]]
         for name, one in {ended.name: scores, **others}.items()
