@@ -18,3 +18,18 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
     """Return " Did you mean 'X'?" for the closest allowed word, or an empty string."""
     close = difflib.get_close_matches(given, list(allowed), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def choose(key: str, given: str, allowed: Iterable[str]) -> None:
+    """Refuse a word that isn't among those allowed, and tell the nearest.
+
+    Raises
+    ------
+    UserError
+        If it isn't.
+
+    """
+    words = tuple(allowed)
+    if given not in words:
+        told = ", ".join(words)
+        raise UserError(f"{key}={given}: choose one of {told}.{nearest(given, words)}")

@@ -4,6 +4,9 @@ Run as `python scripts/benchmark_ambientgan.py [--seeds 0,1,2] [--steps 500]`. T
 the same networks and steps learn from the same blurred, noisy sprites: as AmbientGAN, from the
 images as they are, and from Wiener's estimates of them (the balance nearest to clean images).
 Prints the sliced Wasserstein distance of each to clean sprites, and those of the images themselves.
+
+Seen with 250 steps and seed 0, in 72 processor seconds: AmbientGAN 0.034, trained on the noisy
+images 0.094, on Wiener's 0.098; the noisy images 0.096, Wiener's 0.035, other clean ones 0.004.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ FLOWS: dict[tuple[str, ...], str] = {
     ("scans", "infer"): "bioreco.cli.scanning.inferring:infer",
     ("particles", "train", "reconstructions"): "bioreco.cli.particles.training:train",
     ("particles", "train", "poses"): "bioreco.cli.particles.training:train",
+    ("particles", "train", "conformations"): "bioreco.cli.particles.training:train",
     ("particles", "train", "samples"): "bioreco.cli.particles.training:train",
     ("particles", "infer"): "bioreco.cli.particles.inferring:infer",
     ("particles", "simulate"): "bioreco.cli.particles.simulating:simulate",

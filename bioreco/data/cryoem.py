@@ -13,15 +13,17 @@ import torch
 from bioreco.data.particles.broken import without_broken
 from bioreco.data.particles.contrast import settled
 from bioreco.data.particles.finding import file_of, under
+from bioreco.data.particles.hinge import Hinged
 from bioreco.data.particles.noise import Empty, Noise
 from bioreco.data.particles.optics import Given
 from bioreco.data.particles.pool import Pool, read_pool
+from bioreco.data.particles.portion import how_many, one_half, so_many
 from bioreco.data.particles.preparation import Preparation
 from bioreco.data.particles.relion import read_particles
 from bioreco.data.particles.samples import ParticleSamples
 from bioreco.data.particles.simulated import Microscope, Wanted, simulate
 from bioreco.data.particles.sources import matter_of, truth_of
-from bioreco.data.particles.values import Source, Volume
+from bioreco.data.particles.values import ParticleSet, Source, Volume
 from bioreco.errors import UserError
 from bioreco.operators.ctf import aliasing
 
@@ -41,15 +43,16 @@ class CryoEMData:
         The folder that relative paths and the names in a STAR file start from; alone, it holds the
         STAR file.
     volume
-        What simulated particles show: a density map or a PDB file; nothing: a chain of blobs. For
-        particles from a file the truth to score against.
+        What simulated particles show: a density map, a PDB file, or "hinge:DEGREES", a chain of
+        blobs that opens and closes; nothing: a chain that doesn't move. For particles from a file
+        the truth to score against.
     box
         Pixels along y and x that methods see; None: as stored, 48 if simulated. The field of view
         of stored images is kept, so that fewer pixels are larger.
     pixel_size
         Of stored images in Angstrom, where files don't say; of simulated ones.
     particles
-        How many; None: all, 8000 if simulated.
+        How many; None: all, 8000 if simulated; "half1" or "half2": one half set of them alone.
     snr
         Of simulated particles: variance of the signal within the disc of the particle over the
         variance of the noise; None: 1.
@@ -70,7 +73,9 @@ class CryoEMData:
     particles
         The set, as stored.
     truth
-        The volume that they show, on the grid of the images, or None.
+        The volume that they show, on the grid of the images, or None; where it moves, its middle.
+    conformations
+        How it moves, or None.
     box, pixel_size
         Pixels along y and x that methods see, and their size in Angstrom.
     preparation
@@ -89,6 +94,9 @@ class CryoEMData:
 
     kind = "particles"
     inputs, dims, channels, augment = 1, 2, "independent", "none"
+    particles: ParticleSet
+    box: int
+    pixel_size: float
 
     def __init__(
         self,
@@ -99,7 +107,7 @@ class CryoEMData:
         volume: str | None = None,
         box: int | None = None,
         pixel_size: float | None = None,
-        particles: int | None = None,
+        particles: int | str | None = None,
         snr: float | None = None,
         ctf: str | list[float] = "auto",
         contrast: str = "auto",
@@ -110,16 +118,13 @@ class CryoEMData:
         if isinstance(ctf, str) and ctf not in ("auto", "none"):
             raise UserError(f"data.ctf={ctf}: auto, none, or [U,V,ANGLE] in Angstrom and degrees")
         self.truth: Volume | None = None
+        self.conformations: Hinged | None = None
         self.background: Source | None = None
         if paths or root:
             if snr is not None:
                 raise UserError(f"data.snr={snr:g} is of simulated particles, not of files")
             given = Given(
-                pixel_size,
-                seen.voltage,
-                seen.spherical_aberration,
-                seen.amplitude_contrast,
-                ctf,
+                pixel_size, seen.voltage, seen.spherical_aberration, seen.amplitude_contrast, ctf
             )
             self._read(file_of(paths, root), root, given, particles)
             self._prepare(box, contrast)
@@ -131,32 +136,28 @@ class CryoEMData:
                     resolution=seen.resolution,
                 )
         else:
+            count = how_many(particles)
             wanted = Wanted(
-                8000 if particles is None else particles,
+                8000 if count is None else count,
                 1.0 if snr is None else snr,
                 _simulated_ctf(ctf),
                 seed,
             )
             self._simulate(volume, box, pixel_size, seen, wanted)
+            self.particles = one_half(self.particles, particles, seed)
             if contrast not in ("auto", "white"):
                 raise UserError(f"data.contrast={contrast}: simulated particles are white")
             self._prepare(None, "white")
         self.pool = self._pool(background, root)
 
-    def _read(self, path: Path, root: str | None, given: Given, count: int | None) -> None:
+    def _read(
+        self, path: Path, root: str | None, given: Given, particles: int | str | None
+    ) -> None:
         found = read_particles(path, root=root, given=given)
         for note in found.notes:
             log.info("%s: %s.", found.name, note)
-        if count is not None and not 1 <= count <= len(found):
-            raise UserError(f"data.particles={count}: {found.name} holds {len(found)}")
-        if count is not None and count < len(found):
-            rng = np.random.default_rng([41, self.seed])
-            found = found.subset(np.sort(rng.choice(len(found), count, replace=False)))
-        found = without_broken(found)
-        if found.halves is None:
-            order = np.random.default_rng([43, self.seed]).permutation(len(found))
-            found = replace(found, halves=1 + order % 2)
-        self.particles = found
+        found = without_broken(so_many(found, how_many(particles), self.seed))
+        self.particles = one_half(found, particles, self.seed)
 
     def _simulate(
         self,
@@ -169,7 +170,7 @@ class CryoEMData:
         matter, truth, radius = matter_of(
             volume, box=box, pixel=pixel, resolution=microscope.resolution, seed=self.seed
         )
-        self.truth = truth
+        self.truth, self.conformations = truth, matter if isinstance(matter, Hinged) else None
         self.particles = simulate(matter, truth, radius, microscope, wanted)
         side = len(truth.values)
         self.background = Empty(Noise(side, microscope.noise, self.seed))

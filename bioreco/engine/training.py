@@ -85,7 +85,7 @@ class Training:
         self.choice = Selection(judge) if chooses else None
         self.step = 0
         self.sums: dict[str, Tensor] = {}
-        self.counted = 0
+        self.counted: dict[str, int] = {}
         self.validation: float | None = None
         self._began = time.monotonic()
 
@@ -129,7 +129,6 @@ class Training:
         self.runtime.scaler.update()
         self.average.update(self.step)
         self.step += 1
-        self.counted += 1
 
     def _minimise(self, player: str, losses: Mapping[str, Tensor], rate: float) -> None:
         optimizer, parameters = self.optimizers[player], self.players[player]
@@ -149,15 +148,16 @@ class Training:
             name = f"train/{player}/{key}"
             before = self.sums.get(name)
             self.sums[name] = loss.detach() if before is None else before + loss.detach()
+            self.counted[name] = self.counted.get(name, 0) + 1
 
     def record(self, log: Journal, samples: Samples, floor: float | None, *, last: bool) -> None:
         """Write numbers, validate and save, each when it is due."""
         options, step = self.options, self.step
         due = last or step % options.validate_every == 0
         if due or step % options.log_every == 0:
-            means = {key: total / self.counted for key, total in self.sums.items()}
+            means = {key: total / self.counted[key] for key, total in self.sums.items()}
             values = {k: float(v) for k, v in self.runtime.average_losses(means).items()}
-            self.sums, self.counted = {}, 0
+            self.sums, self.counted = {}, {}
             if not all(torch.isfinite(torch.tensor(list(values.values())))):
                 raise self._diverged()
             if due and self.runtime.first:

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 from bioreco.methods.divergences import DIVERGENCES
 from bioreco.methods.method import Losses
 
 KINDS = ("wasserstein", *DIVERGENCES, "least_squares")
 NORMS = ("sample", "pixel")
+_EXPLODED = 1e2  # times as steep as it is to be: a critic that is lost
 
 Critic = Callable[[Tensor], Tensor]
 
@@ -67,13 +68,8 @@ class Adversarial:
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        for key, allowed in (("distance", KINDS), ("norm", NORMS)):
-            given = getattr(self, key)
-            if given not in allowed:
-                raise UserError(
-                    f"method.adversarial.{key}={given}: choose one of {', '.join(allowed)}."
-                    + nearest(given, allowed)
-                )
+        choose("method.adversarial.distance", self.distance, KINDS)
+        choose("method.adversarial.norm", self.norm, NORMS)
         if self.penalty < 0:
             raise UserError(f"method.adversarial.penalty={self.penalty}: at least 0")
         if not 0 < self.share <= 1:
@@ -117,6 +113,26 @@ class Adversarial:
         if self.distance == "least_squares":
             return {"adversarial": ((judged - 1) ** 2).mean()}
         return {"adversarial": -self._gained(judged).mean()}
+
+    def check(self, losses: Losses) -> None:
+        """Stop where the critic runs away, before it takes what simulates with it.
+
+        With the norm of published code there is no slope that is asked for.
+
+        Raises
+        ------
+        UserError
+            If it does.
+
+        """
+        slope = float(losses.get("gradient", losses["critic"]).detach())
+        most = math.inf if self.norm == "pixel" else _EXPLODED
+        if not abs(slope) < most:
+            raise UserError(
+                f"training diverged: the critic's slope is {slope:.3g} where 1 was asked for. Lower"
+                " method.optim.critic.lr or raise method.adversarial.penalty, and `resume` from the"
+                " last checkpoint."
+            )
 
     def _gained(self, v: Tensor) -> Tensor:
         """Return g(V)."""

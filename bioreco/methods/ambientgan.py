@@ -10,6 +10,7 @@ a critic compares measurements alone:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 import torch
@@ -18,9 +19,9 @@ from torch import Tensor, nn
 from bioreco.errors import UserError
 from bioreco.methods import draws
 from bioreco.methods.adversarial import Adversarial
+from bioreco.methods.camera import Camera
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
 from bioreco.methods.portions import shared
-from bioreco.methods.setting import noise_of
 from bioreco.operators.conjugate_gradient import conjugate_gradient
 from bioreco.operators.linear import LinearOperator
 
@@ -94,8 +95,15 @@ class AmbientGAN(Method):
         self.adversarial = adversarial or Adversarial()
         self.register_buffer("_scale", torch.tensor([0.0, 1.0]))  # mean and deviation of x
         self._scale: Tensor
-        self.register_buffer("_camera", torch.tensor([0.0, 0.0, 1.0]))  # gain, offset, read noise
-        self._camera: Tensor
+        self.camera = Camera(read=1.0)
+
+    def get_extra_state(self) -> dict[str, float]:
+        """Return the noise."""
+        return asdict(self.camera)
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        """Take it over."""
+        self.camera = Camera(**state)
 
     def check(self, patch: Sequence[int]) -> None:
         """Refuse patches that aren't squares in the plane."""
@@ -108,17 +116,12 @@ class AmbientGAN(Method):
     def prepare(self, facts: Facts) -> None:
         """Learn the noise, and on what scale images are."""
         if facts.batch:
-            y, variance = facts.batch["y"], torch.ones(())
+            y, variance = facts.batch["y"], 1.0
         else:
             y = torch.cat([image.flatten() for image in facts.images])
+            self.camera = Camera.of(facts)
             units = [float(unit[0]) for _, unit in facts.scales]
-            found = [noise_of(facts, k, 0, unit) for k, unit in enumerate(units)]
-            gain, offset, read, sigma = (
-                sum(one[key] for one in found) / len(found)
-                for key in ("gain", "offset", "read_noise", "sigma")
-            )
-            self._camera.copy_(torch.tensor([gain, offset, read if gain > 0 else sigma]))
-            variance = torch.tensor((sigma * len(units) / sum(units)) ** 2)
+            variance = (self.camera.sigma * len(units) / sum(units)) ** 2
         total = y.var()
         left = (total - variance).clamp(min=(_LEAST**2 * total).item())
         self._scale.copy_(torch.stack([y.mean(), left.sqrt()]))
@@ -132,7 +135,9 @@ class AmbientGAN(Method):
         for part in shared(batch, self.critic_steps):
             with torch.no_grad():
                 fake = self.measured(self.images(self._drawn(part)), part)
-            yield "critic", self.adversarial.critic_losses(self.critic, part["y"], fake)
+            losses = self.adversarial.critic_losses(self.critic, part["y"], fake)
+            self.adversarial.check(losses)
+            yield "critic", losses
         fake = self.measured(self.images(self._drawn(batch)), batch)
         yield "generator", self.adversarial.generator_losses(self.critic, fake)
 
@@ -147,14 +152,7 @@ class AmbientGAN(Method):
         clean = self._operator()(x)
         if self.noise == "none":
             return clean
-        gain, offset, read = self._camera
-        unit, shift = (
-            batch[key].view(-1, 1, 1, 1) if key in batch else torch.full((), value).to(clean)
-            for key, value in (("unit", 1.0), ("shift", 0.0))
-        )
-        level = clean.detach() * unit + shift - offset
-        deviation = ((gain * level).clamp(min=0) + read**2).sqrt() / unit
-        noisy: Tensor = clean + deviation * torch.randn_like(clean)
+        noisy: Tensor = clean + self.camera.deviation(clean, batch) * torch.randn_like(clean)
         return noisy
 
     def _operator(self) -> LinearOperator:

@@ -82,7 +82,9 @@ class AmbientMRI(Reconstruction):
         scale = seen.flatten(1).std(1).clamp(min=1e-12)[:, None, None, None]
         with torch.no_grad():
             again = _channels(other.normal(self.apply_to(batch, H, batch["y"])))
-        yield "critic", self.adversarial.critic_losses(self.critic, seen / scale, again / scale)
+        losses = self.adversarial.critic_losses(self.critic, seen / scale, again / scale)
+        self.adversarial.check(losses)
+        yield "critic", losses
         x = self.apply_to(batch, H, batch["y"])
         losses = self.adversarial.generator_losses(self.critic, _channels(other.normal(x)) / scale)
         if self.consistency:

@@ -32,7 +32,6 @@ from bioreco.operators.ctf import PARAMETERS, contrast_transfer
 
 SCALES = ("signal", "noise")
 _RATE = 0.1  # of the logarithms of the scales, against that of the volume
-_EXPLODED = 1e2  # times as steep as it is to be: a critic that is lost
 _LEAST_PASSED = 0.02  # of the power at a frequency: less tells nothing of the particle
 _SAME_PIXEL = 0.01
 _LEAST_BOX = 8
@@ -123,17 +122,18 @@ class CryoGAN(Method):
         progress = float(batch["progress"])
         size = self.view.pixels(progress, self.density.box)
         batch, see = coarser_batch(batch, size), self._eyes(progress, size)
+        images = len(batch["y"]) // self.critic_steps
         with torch.no_grad():
-            volume = coarser_volume(self.density(), size)
+            volume = coarser_volume(self._matter(images, progress), size)
         for part in shared(batch, self.critic_steps):
             with torch.no_grad():
                 fake = self._simulate(volume, part)
             real, fake = see(part["y"], part), see(fake, part)
             losses = self.adversarial.critic_losses(self.critic, real, fake)
-            self._check_slope(losses)
+            self.adversarial.check(losses)
             yield "critic", losses
         more = drawn(batch, self.projections)
-        fake = self._simulate(coarser_volume(self.density(), size), more)
+        fake = self._simulate(coarser_volume(self._matter(self.projections, progress), size), more)
         losses = self.adversarial.generator_losses(self.critic, see(fake, more))
         told = spectra.compare(batch["y"], fake, size / self.density.box)
         yield "volume", losses | told | {"mean": self.density.values.detach().abs().mean()}
@@ -151,12 +151,17 @@ class CryoGAN(Method):
         if not self._rings.any():
             return {}
         see = self._eyes(1.0, self.density.box)
-        fake = see(self._simulate(self.density(), batch), batch)
+        fake = see(self._simulate(self._matter(len(batch["y"]), 1.0), batch), batch)
         return {"distance": self.critic(see(batch["y"], batch)).mean() - self.critic(fake).mean()}
 
     def reconstruct(self, batch: Batch) -> Estimate:
         """Return the volume (1, 1, z, y, x); it was made of the measurements in training."""
         return Estimate(self.volume_now()[None, None].to(batch["y"].device))
+
+    def _matter(self, _images: int, _progress: float) -> Tensor:
+        """Return what is projected: ([v,] z, y, x), v volumes that share the images evenly."""
+        volume: Tensor = self.density()
+        return volume
 
     @torch.no_grad()
     def _start(self, batch: Batch) -> None:
@@ -205,17 +210,6 @@ class CryoGAN(Method):
             return seen
 
         return see
-
-    def _check_slope(self, losses: Losses) -> None:
-        """Stop where the critic runs away, before it takes the volume with it."""
-        slope = float(losses.get("gradient", losses["critic"]).detach())
-        pixels = self.density.box if self.adversarial.norm == "pixel" else 1
-        if not abs(slope) < _EXPLODED * pixels:
-            raise UserError(
-                f"training diverged: the critic's slope is {slope:.3g} where 1 was asked for. Lower"
-                " method.optim.critic.lr or raise method.adversarial.penalty, and `resume` from the"
-                " last checkpoint."
-            )
 
     def _check_batch(self, y: Tensor, ctf: Tensor) -> None:
         """Refuse particles that the volume isn't made for."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 from bioreco.operators.resample import rotate
 from bioreco.operators.symmetry import symmetry_group
 
@@ -53,11 +53,7 @@ class Knowledge:
                 f"method.known.mask={self.mask} method.known.smooth={self.smooth}: a share of half"
                 " the box, above 0 and at most 1, and voxels, not negative"
             )
-        if self.initial not in INITIAL:
-            raise UserError(
-                f"method.known.initial={self.initial}: choose one of {', '.join(INITIAL)}."
-                + nearest(self.initial, INITIAL)
-            )
+        choose("method.known.initial", self.initial, INITIAL)
         symmetry_group(self.symmetry)
 
 
@@ -96,7 +92,11 @@ class Density(nn.Module):
 
     def forward(self) -> Tensor:
         """Return V (z, y, x) in its own units."""
-        volume = self.values * self.mask
+        return self.shown(self.values)
+
+    def shown(self, values: Tensor) -> Tensor:
+        """Return the volume (z, y, x) that values in units of `unit` stand for."""
+        volume = values * self.mask
         if self.known.smooth:
             spectrum = torch.fft.rfftn(volume) * self.kernel
             volume = torch.fft.irfftn(spectrum, s=volume.shape)

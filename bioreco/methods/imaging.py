@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 from bioreco.methods import spectra
 from bioreco.methods.method import Batch
 from bioreco.operators.rotations import uniform_rotations
@@ -50,13 +50,8 @@ class Imaging:
     gain: float | None = None
 
     def __post_init__(self) -> None:
-        for key, allowed in (("poses", POSES), ("noise", NOISES)):
-            given = getattr(self, key)
-            if given not in allowed:
-                raise UserError(
-                    f"method.imaging.{key}={given}: choose one of {', '.join(allowed)}."
-                    + nearest(given, allowed)
-                )
+        choose("method.imaging.poses", self.poses, POSES)
+        choose("method.imaging.noise", self.noise, NOISES)
         if self.shifts < 0:
             raise UserError(f"method.imaging.shifts={self.shifts}: not negative, in Angstrom")
         if self.gain is not None and not 0 <= self.gain < 1:

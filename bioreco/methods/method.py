@@ -97,7 +97,8 @@ class Method(nn.Module):
         The option that says how many channels its network puts out for each that it sees; "": one.
     makes
         What a run of it leaves: "reconstructions" of the measurements, or a volume of all of them;
-        "poses", where each particle lies; "samples", images of a generator.
+        "poses", where each particle lies; "conformations", volumes of a particle that moves;
+        "samples", images of a generator.
     averaged
         Whether averaging over turns of the image may improve its estimates.
     denoises

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Literal
 
 import torch
@@ -22,6 +23,7 @@ from torch.nn import functional
 
 from bioreco.errors import UserError
 from bioreco.methods.adversarial import Adversarial
+from bioreco.methods.camera import Camera
 from bioreco.methods.constraints import Constraints
 from bioreco.methods.distance import distance
 from bioreco.methods.judges import Judges, Make, check_views
@@ -196,11 +198,11 @@ class OTCycleGAN(Method):
 
     def get_extra_state(self) -> dict[str, float]:
         """Return the noise."""
-        return self.passage.camera
+        return asdict(self.passage.camera)
 
     def set_extra_state(self, state: dict[str, float]) -> None:
         """Take it over."""
-        self.passage.camera = dict(state)
+        self.passage.camera = Camera(**state)
 
     @property
     def augment(self) -> str:

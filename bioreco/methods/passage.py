@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from bioreco.methods.camera import Camera
 from bioreco.methods.method import Batch, Facts
-from bioreco.methods.setting import noise_of
 
 Forward = Callable[[Tensor], Tensor]
 _CORNER = 0.75  # of the way to the edge of k-space, from where on there is next to no signal
@@ -52,18 +52,11 @@ class Microscope:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.camera = {"gain": 0.0, "offset": 0.0, "read": 0.0}
+        self.camera = Camera()
 
     def prepare(self, facts: Facts) -> None:
         """Learn the noise of the measurements."""
-        found = [noise_of(facts, k, 0, float(unit[0])) for k, (_, unit) in enumerate(facts.scales)]
-        if not found:
-            return
-        gain, offset, read, sigma = (
-            sum(one[key] for one in found) / len(found)
-            for key in ("gain", "offset", "read_noise", "sigma")
-        )
-        self.camera = {"gain": gain, "offset": offset, "read": read if gain > 0 else sigma}
+        self.camera = Camera.of(facts)
 
     def measured(self, batch: Batch) -> Tensor:
         """Return the measurements."""
@@ -82,15 +75,10 @@ class Microscope:
 
     def noisy(self, clean: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Return an image with the noise of the camera at its level."""
-        shape = (*batch["unit"].shape, *[1] * (clean.dim() - 2))
-        unit = batch["unit"].view(shape)[: len(clean)]
-        shift = batch["shift"].view(shape)[: len(clean)]
-        level = clean.detach() * unit + shift - self.camera["offset"]
-        variance = (self.camera["gain"] * level).clamp(min=0) + self.camera["read"] ** 2
         down = int(getattr(self.model, "down", 1))
         noise = torch.randn_like(clean[..., ::down, ::down])
         noise = noise.repeat_interleave(down, -1).repeat_interleave(down, -2)
-        return clean + variance.sqrt() / unit * noise
+        return clean + self.camera.deviation(clean, batch) * noise
 
     def images(self, sharp: Tensor) -> Tensor:
         """Return them as they are."""
@@ -121,7 +109,7 @@ class Scanner:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.camera: dict[str, float] = {}
+        self.camera = Camera()
 
     def prepare(self, facts: Facts) -> None:
         """Know nothing beforehand: noise is looked at in each batch."""

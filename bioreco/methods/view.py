@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 from bioreco.methods import spectra
 from bioreco.methods.centring import centred
 from bioreco.operators.ctf import contrast_transfer
@@ -64,11 +64,7 @@ class View:
             raise UserError(
                 f"method.view.anneal={self.anneal} method.view.whiten={self.whiten}: 0 to 1"
             )
-        if self.ctf not in CORRECTIONS:
-            raise UserError(
-                f"method.view.ctf={self.ctf}: choose one of {', '.join(CORRECTIONS)}."
-                + nearest(self.ctf, CORRECTIONS)
-            )
+        choose("method.view.ctf", self.ctf, CORRECTIONS)
 
     def corrected(self, images: Tensor, ctf: Tensor, reach: float) -> Tensor:
         """Return images (b, 1, y, x) centred, and with their CTFs (b, 9) corrected for.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 
 POOLS = ("stride", "max")
 HEADS = ("grid", "gap")
@@ -71,12 +71,8 @@ class Critic(nn.Module):
         hidden: int = 64,
     ) -> None:
         super().__init__()
-        for key, given, allowed in (("pool", pool, POOLS), ("head", head, HEADS)):
-            if given not in allowed:
-                raise UserError(
-                    f"method.critic.{key}={given}: choose one of {', '.join(allowed)}."
-                    + nearest(given, allowed)
-                )
+        choose("method.critic.pool", pool, POOLS)
+        choose("method.critic.head", head, HEADS)
         if min(inputs, channels, hidden) < 1 or not 1 <= blocks <= 8:
             raise UserError(
                 f"method.critic.channels={channels} blocks={blocks} hidden={hidden}: channels and"

@@ -1,4 +1,4 @@
-"""A generator: numbers in, an image or a volume out."""
+"""A generator: numbers in, an image out."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ class Generator(nn.Module):
         Numbers that an image is made of.
     size
         Pixels along each side of what is made.
-    dims
-        2: images (b, 1, y, x); 3: volumes (b, 1, z, y, x).
     channels
         Features of the last block; doubled in each one before.
     blocks
@@ -37,9 +35,7 @@ class Generator(nn.Module):
 
     """
 
-    def __init__(
-        self, latent: int, size: int, *, dims: int = 2, channels: int = 16, blocks: int = 2
-    ) -> None:
+    def __init__(self, latent: int, size: int, *, channels: int = 16, blocks: int = 2) -> None:
         super().__init__()
         if min(latent, channels) < 1 or not 1 <= blocks <= 6 or size < 2**blocks:
             raise UserError(
@@ -47,25 +43,21 @@ class Generator(nn.Module):
                 f" least 1, and no more blocks than {size} pixels can be halved"
             )
         width = [channels * 2**k for k in reversed(range(blocks + 1))]
-        self.size, self.dims, self.first = size, dims, math.ceil(size / 2**blocks)
-        convolution = nn.Conv2d if dims == 2 else nn.Conv3d
-        self.dense = nn.Linear(latent, width[0] * self.first**dims)
+        self.size, self.first = size, math.ceil(size / 2**blocks)
+        self.dense = nn.Linear(latent, width[0] * self.first**2)
         self.convolutions = nn.ModuleList(
-            convolution(a, b, 3, padding=1) for a, b in itertools.pairwise(width)
+            nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(width)
         )
-        self.out = convolution(width[-1], 1, 3, padding=1)
+        self.out = nn.Conv2d(width[-1], 1, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Map numbers (b, latent) to images (b, 1, [z,] y, x)."""
+        """Map numbers (b, latent) to images (b, 1, y, x)."""
         x = functional.leaky_relu(self.dense(z), _LEAK)
-        x = x.view(len(z), -1, *[self.first] * self.dims)
+        x = x.view(len(z), -1, self.first, self.first)
         for convolution in self.convolutions:
-            for axis in range(2, 2 + self.dims):
-                x = x.repeat_interleave(2, axis)
+            x = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
             x = functional.leaky_relu(_scaled(convolution(x)), _LEAK)
-        for axis in range(2, 2 + self.dims):
-            x = x.narrow(axis, 0, self.size)
-        made: Tensor = self.out(x)
+        made: Tensor = self.out(x[..., : self.size, : self.size])
         return made
 
 

@@ -79,6 +79,47 @@ def test_a_simulation_is_read_back(bioreco):
     assert found["baselines"]["known_poses"]["fsc_0.5_nyquist"] > 0.3
 
 
+def test_two_halves_are_compared(bioreco):
+    fine(bioreco("simulate", *DATA, "output=made"))
+    halves = ["method=cryogan", "data=cryoem", "data.paths=[made/particles.star]", *QUICK]
+    halves += ["data.contrast=white", "baselines=[]"]
+    fine(bioreco("train", *halves, "data.particles=half1", "hydra.run.dir=one"))
+    other = ["data.particles=half2", "output.runs=[one]", "hydra.run.dir=two"]
+    fine(bioreco("train", *halves, *other))
+    found = json.loads(Path("two/metrics.json").read_text())
+    assert 0 < found["halves"]["halves_fsc_0.143_nyquist"] <= 1
+    assert found["halves"].keys() <= found["conventions"].keys()
+    with mrcfile.open("two/results/mean_of_halves.mrc") as file:
+        assert file.data.shape == (16, 16, 16)
+    for words, told in (
+        (["data.particles=half1"], "the other half of these particles is data.particles=half2"),
+        (["data.particles=32"], "the run on the other half of the particles"),
+        (["data.particles=half2", "data.contrast=auto"], "one has data.contrast=white"),
+        (["data.particles=half3"], "a number, half1 or half2"),
+    ):
+        said = bioreco("train", *halves, "output.runs=[one]", *words)
+        assert (said.status, told in said.err) == (2, True), said.err
+
+
+def test_a_particle_that_moves(bioreco):
+    moving = [word for word in DATA if not word.startswith("data.snr")]
+    moving += ["data.volume=hinge:60", "trainer.steps=4"]
+    fine(bioreco("train", "method=multi_cryogan", *moving, *QUICK[1:]))
+    run = only_run()
+    found = json.loads((run / "metrics.json").read_text())
+    assert found["test"].keys() == found["conventions"].keys()
+    assert {"fsc_0.5_nyquist", "motion_correlation", "motion_reach"} <= found["test"].keys()
+    assert found["baselines"]["rigid"]["fsc_0.5_nyquist"] > 0.5
+    with mrcfile.open(run / "results" / "volume_5.mrc") as file:
+        assert file.data.shape == (16, 16, 16)
+        assert np.isfinite(file.data).all()
+    assert (run / "preview.png").exists()
+    fine(bioreco("simulate", *moving[:4], "output=moving"))
+    assert (Path("moving") / "truth_5.mrc").exists()
+    said = bioreco("infer", f"run={run}", "other.star")
+    assert (said.status, "learnt volumes" in said.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -86,6 +127,12 @@ def test_a_simulation_is_read_back(bioreco):
         (["method=n2v", "data=cryoem"], "method=n2v does not go with forward=cryoem"),
         (["method=cryogan", *DATA, "baselines=[spher]"], "baselines=spher: choose among sphere"),
         (["method=cryogan", *DATA, *QUICK, "trainer.batch_size=9"], "trainer.batch_size=9"),
+        (
+            ["method=multi_cryogan", *DATA, "baselines=[rigid]"],
+            "there are none: say data.volume",
+        ),
+        (["method=cryogan", *DATA, "data.volume=hinge:x"], "degrees are a number, as in hinge:60"),
+        (["method=cryogan", *DATA, "data.volume=hinge:0"], "above 0, at most 180 degrees"),
     ],
 )
 def test_what_makes_no_sense_is_refused(bioreco, words, told):

@@ -249,7 +249,7 @@ def test_each_player_is_updated_by_its_own_losses_only(tmp_path):
     assert method.b.item() == pytest.approx(0.4 + 0.1 * 2 * 1.6)
     row = rows(tmp_path)[0]
     assert float(row["train/first/near"]) == 1
-    assert float(row["train/second/far"]) == pytest.approx(4 + 1.6**2)
+    assert float(row["train/second/far"]) == pytest.approx((4 + 1.6**2) / 2)  # the mean of both
     assert fitted.validation == pytest.approx(0.2)
 
 

@@ -14,10 +14,6 @@ def test_images_have_the_size_that_is_asked_for(size):
     assert Generator(5, size)(torch.randn(3, 5)).shape == (3, 1, size, size)
 
 
-def test_volumes_can_be_made():
-    assert Generator(2, 8, dims=3, channels=2)(torch.randn(2, 2)).shape == (2, 1, 8, 8, 8)
-
-
 def test_other_numbers_make_other_images():
     torch.manual_seed(0)
     made = Generator(4, 16)

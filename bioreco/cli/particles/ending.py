@@ -18,6 +18,7 @@ from bioreco.methods.method import Method
 ENDINGS = {
     "reconstructions": "bioreco.cli.particles.volume",
     "poses": "bioreco.cli.particles.poses",
+    "conformations": "bioreco.cli.particles.conformations",
     "samples": "bioreco.cli.particles.samples",
 }
 LOOKED_AT = 512  # particles that a method may look at before training
@@ -25,7 +26,20 @@ LOOKED_AT = 512  # particles that a method may look at before training
 
 @dataclass(frozen=True)
 class Ended:
-    """A trained method, what it learnt from, and where its results go."""
+    """A trained method, what it learnt from, and where its results go.
+
+    Attributes
+    ----------
+    method, data, samples, runtime
+        As in training.
+    folder, name, seed
+        Of the run.
+    samples_wanted
+        How many images a generator is to draw; 0: as many as usual.
+    other
+        The volume of the other half of the particles, or None.
+
+    """
 
     method: Method
     data: Any
@@ -35,6 +49,7 @@ class Ended:
     name: str
     seed: int
     samples_wanted: int = 0
+    other: Path | None = None
 
 
 class Ending(Protocol):

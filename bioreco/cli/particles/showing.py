@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,13 @@ log = logging.getLogger("bioreco")
 
 
 def show(
-    data: CryoEMData, columns: Mapping[str, Found], folder: Path, batch: Mapping[str, Tensor]
+    data: CryoEMData,
+    columns: Mapping[str, Found],
+    folder: Path,
+    batch: Mapping[str, Tensor],
+    others: Sequence[Curve],
 ) -> None:
-    """Draw preview.png, and fsc.png where there is a truth."""
+    """Draw preview.png, and fsc.png of the correlations with the truth and of others."""
     volumes = {
         name: found.volume if found.aligned is None else found.aligned
         for name, found in columns.items()
@@ -41,7 +45,7 @@ def show(
         Curve(name, found.curve.frequency, found.curve.correlation)
         for name, found in columns.items()
         if found.curve is not None
-    ]
+    ] + [*others]
     null = next(iter(columns.values())).null
     if curves:
         chance = None

@@ -13,6 +13,7 @@ from bioreco.cli.assembly import Shape, assemble, plain
 from bioreco.cli.context import Context
 from bioreco.cli.learning import names, recorded, summary_of
 from bioreco.cli.particles.ending import Ended, ending, first
+from bioreco.cli.particles.halves import other_half
 from bioreco.data.particles.samples import ParticleData
 from bioreco.engine.fit import fit
 from bioreco.engine.options import Options
@@ -31,7 +32,7 @@ def train(
     method, factories = assemble(config, shape)
     ends = ending(method)
     samples = data.training(method.wants)
-    beside = ends.check(config, data)
+    beside, other = ends.check(config, data), other_half(config)
     log.info(
         "%d particles of %d x %d pixels, %.4g Angstrom each.",
         len(samples),
@@ -56,6 +57,6 @@ def train(
             values |= summary_of(fitted, method, runtime)
             name, seed = str(values["method"]), int(config.seed)
             count = int(config.output.samples)
-            ended = Ended(method, data, samples, runtime, folder, name, seed, count)
+            ended = Ended(method, data, samples, runtime, folder, name, seed, count, other)
             values |= ends.leave(ended, beside)
     return fitted.validation

@@ -21,7 +21,8 @@ class Blobs:
     Attributes
     ----------
     centres
-        (m, 3), vectors (x, y, z) in Angstrom.
+        (m, 3), vectors (x, y, z) in Angstrom; to be projected only, also (b, m, 3), one set for
+        each image.
     weights
         The density at the centre of each (m,).
     width
@@ -71,7 +72,7 @@ class Blobs:
             (b, y, x): the sum over z of the density at voxels of that size.
 
         """
-        at = np.einsum("bij,mj->bmi", rotations[:, :2].astype(np.float64), self.centres)
+        at = self.centres @ rotations[:, :2].astype(np.float64).swapaxes(1, 2)
         at += shifts[:, None]
         x, y = (self._along(at[..., k], box, pixel).astype(np.float32) for k in range(2))
         depth = self.width * np.sqrt(2 * np.pi) / pixel

@@ -15,7 +15,7 @@ from scipy import stats
 
 from bioreco.data.particles.preparation import Preparation
 from bioreco.data.particles.values import Image, ParticleSet
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 from bioreco.operators.ctf import contrast_transfer
 
 log = logging.getLogger("bioreco")
@@ -105,11 +105,7 @@ def settled(particles: ParticleSet, preparation: Preparation, wanted: str) -> in
         If the user leaves it open and the images don't tell.
 
     """
-    if wanted not in CONTRASTS:
-        raise UserError(
-            f"data.contrast={wanted}: choose one of {', '.join(CONTRASTS)}."
-            + nearest(wanted, CONTRASTS)
-        )
+    choose("data.contrast", wanted, CONTRASTS)
     measured = contrast_of(particles, preparation)
     clear = abs(measured.score) >= CLEAR
     if wanted == "auto" and not clear:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioreco.data.particles.values import Image
-from bioreco.errors import UserError, nearest
+from bioreco.errors import choose
 
 NOISES = ("gaussian", "ice")
 PATCHES = 1000
@@ -36,11 +36,7 @@ class Noise:
     filter: NDArray[np.float32] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.kind not in NOISES:
-            raise UserError(
-                f"data.microscope.noise={self.kind}: choose one of {', '.join(NOISES)}."
-                + nearest(self.kind, NOISES)
-            )
+        choose("data.microscope.noise", self.kind, NOISES)
         object.__setattr__(self, "filter", None if self.kind == "gaussian" else _ice(self.box))
 
     def draw(self, stream: int, k: int) -> Image:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from bioreco.data.particles.blobs import Blobs
+from bioreco.data.particles.hinge import Hinged
 from bioreco.data.particles.noise import Noise, Noisy
 from bioreco.data.particles.optics import check
 from bioreco.data.particles.resample import inside
@@ -17,6 +18,8 @@ from bioreco.errors import UserError
 from bioreco.operators.cryoem import CryoEM
 from bioreco.operators.ctf import contrast_transfer
 from bioreco.operators.rotations import uniform_rotations
+
+Matter = Blobs | Hinged | Volume
 
 PER_MICROGRAPH = 50
 AMPLITUDES = (0.1, 0.07)  # amplitude contrast of the two optics groups
@@ -101,14 +104,15 @@ class Wanted:
 
 
 def simulate(
-    matter: Blobs | Volume, truth: Volume, radius: float, microscope: Microscope, wanted: Wanted
+    matter: Matter, truth: Volume, radius: float, microscope: Microscope, wanted: Wanted
 ) -> ParticleSet:
     """Simulate particle images.
 
     Parameters
     ----------
     matter
-        What is projected: in closed form if it is made of blobs, else by Fourier slices.
+        What is projected: in closed form if it is made of blobs, else by Fourier slices. What has a
+        hinge is in another conformation in each image, all equally often.
     truth
         Its density on the grid that images are on.
     radius
@@ -120,12 +124,14 @@ def simulate(
     box, pixel, count, seed = len(truth.values), truth.voxel, wanted.particles, wanted.seed
     poses = _poses(count, seed)
     origins = _draws(seed, 2).uniform(-1, 1, (count, 2)) * microscope.shifts
+    states = _draws(seed, 4).random(count)
     micrographs = np.arange(count) // PER_MICROGRAPH
     ctf = _ctf(microscope, wanted, micrographs, pixel)
     signal = np.empty((count, box, box), np.float32)
     for start in range(0, count, PER_MICROGRAPH):
         part = slice(start, start + PER_MICROGRAPH)
-        signal[part] = _images(matter, poses[part], ctf[part], -origins[part], box)
+        seen = matter.of(states[part]) if isinstance(matter, Hinged) else matter
+        signal[part] = _images(seen, poses[part], ctf[part], -origins[part], box)
     disc = inside(box, radius / pixel)
     power = float(signal[:, disc].var(axis=1, dtype=np.float64).mean())
     signal *= np.float32(np.sqrt(wanted.snr / power))

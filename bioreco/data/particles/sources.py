@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bioreco.data.particles.blobs import Blobs, chain
+from bioreco.data.particles.hinge import Hinged
 from bioreco.data.particles.maps import on_grid, radius
 from bioreco.data.particles.pdb import read_pdb
 from bioreco.data.particles.values import Volume
@@ -16,6 +17,7 @@ from bioreco.errors import UserError
 log = logging.getLogger("bioreco")
 
 BOX, PIXEL = 48, 5.0
+HINGE = "hinge:"
 COUNT = 60  # blobs of the chain
 REACH = 0.3  # radius of the chain's centres, as a share of the box
 WIDTH = 1.2  # standard deviation of its blobs in pixels
@@ -26,14 +28,15 @@ _EDGE = 0.95
 
 def matter_of(
     path: str | None, *, box: int | None, pixel: float | None, resolution: float | None, seed: int
-) -> tuple[Blobs | Volume, Volume, float]:
+) -> tuple[Blobs | Hinged | Volume, Volume, float]:
     """Return what is simulated: the matter, its density on the grid, its radius in Angstrom.
 
     Parameters
     ----------
     path
         A density map (MRC) or a molecule (PDB, maybe packed); None: a chain of 60 blobs that winds
-        to the right, drawn from the seed.
+        to the right, drawn from the seed; "hinge:DEGREES": the same, half of which turns, and the
+        density is that of the middle.
     box, pixel
         Voxels along an axis, 48 if left open; their size in Angstrom, if left open 5 for a chain,
         for a map so that its longest side fits, for a molecule so that it fills two thirds.
@@ -51,10 +54,12 @@ def matter_of(
         raise UserError(f"data.box={box}: an even number of pixels, at least 16")
     if pixel is not None and not 0.1 <= pixel <= 50:
         raise UserError(f"data.pixel_size={pixel:g}: in Angstrom, 0.1 to 50")
-    if path is None:
+    if path is None or path.startswith(HINGE):
         side = PIXEL if pixel is None else pixel
         found = chain(seed, count=COUNT, radius=REACH * box * side, width=WIDTH * side)
-        return found, Volume(found.volume(box, side), side, found.name), found.radius
+        truth = Volume(found.volume(box, side), side, found.name)
+        moving = None if path is None else Hinged(found, _degrees(path))
+        return (found, truth, found.radius) if moving is None else (moving, truth, moving.radius)
     file = Path(path).expanduser()
     if _is_molecule(file):
         return _molecule(file, box, pixel, resolution)
@@ -67,6 +72,13 @@ def truth_of(path: str, *, box: int, pixel: float, resolution: float | None) -> 
     if _is_molecule(file):
         return _molecule(file, box, pixel, resolution)[1]
     return on_grid(file, box=box, voxel=pixel)
+
+
+def _degrees(path: str) -> float:
+    try:
+        return float(path.removeprefix(HINGE))
+    except ValueError:
+        raise UserError(f"data.volume={path}: degrees are a number, as in {HINGE}60") from None
 
 
 def _is_molecule(file: Path) -> bool:
