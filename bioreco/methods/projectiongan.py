@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from bioreco.errors import UserError
 from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.directions import Directions
+from bioreco.methods.distance import distance
 from bioreco.methods.method import Batch, Estimate, Facts, Losses
 from bioreco.methods.pool import Pool
 from bioreco.methods.tomography import Tomography, gerchberg_papoulis
@@ -154,14 +155,14 @@ class ProjectionGAN(Tomography):
             yield "critic", self.adversarial.critic_losses(self.critic, x, made)
         losses = self.adversarial.generator_losses(self.critic, self.enhance(y, seen))
         back = self.enhance(parallel.kept(x, lost[:, None]), lost)
-        losses["cycle"] = self.cycle * _distance(back, x)
+        losses["cycle"] = self.cycle * distance(back, x)
         yield "network", losses
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> Losses:
         """Return by how much a clean projection is missed once it was blurred."""
         x, lost = batch["x"] / self.unit, batch["lost"]
-        return {"cycle": _distance(self.enhance(parallel.kept(x, lost[:, None]), lost), x)}
+        return {"cycle": distance(self.enhance(parallel.kept(x, lost[:, None]), lost), x)}
 
     @torch.no_grad()
     def reconstruct(self, batch: Batch) -> Estimate:
@@ -185,11 +186,6 @@ class ProjectionGAN(Tomography):
 
     def _start(self, bins: Bins) -> Tensor:
         return gerchberg_papoulis(bins, bins.volume(bins.values), self.iterations)
-
-
-def _distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean over samples of the norm over pixels."""
-    return ((a - b).flatten(1).square().sum(1) + _TINY).sqrt().mean()
 
 
 def _check(iterations: int, cycle: float, critic_steps: int, finish: int) -> None:
