@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,10 +12,9 @@ from scipy import ndimage
 
 from bioreco.data.cells import coarse, repeated
 from bioreco.data.frames import Frames
-from bioreco.data.image import Image
 from bioreco.data.psf import read_psf
 from bioreco.data.simulation.filaments import FINER, Camera, Scene, seen
-from bioreco.data.synthetic import InMemory
+from bioreco.data.simulation.held import frames
 from bioreco.errors import UserError
 from bioreco.operators.blur import FORMULAS, Blur
 from bioreco.operators.optics import Optics
@@ -115,7 +113,8 @@ class Simulated:
             light = scale * coarse(blurred, self.what.down)
             y = repeated(self.what.camera.measure(light, rng), self.what.down)
             x = self.what.camera.clean(scale * truth)
-            found.append((self._frames(f"blurred_{k}.tif", y), self._frames(f"truth_{k}.tif", x)))
+            measured = frames(f"blurred_{k}.tif", y, self.spacing)
+            found.append((measured, frames(f"truth_{k}.tif", x, self.spacing)))
         return found
 
     def _draw(self, stream: int, k: int, kernel: Double) -> tuple[Double, Double]:
@@ -135,21 +134,6 @@ class Simulated:
         )
         kernel = ndimage.map_coordinates(coarse.astype(np.float64), at, order=1)
         return np.asarray(kernel / kernel.sum())
-
-    def _frames(self, name: str, values: Array) -> Frames:
-        axes = "ZYX"[3 - values.ndim :]
-        image = Image(
-            path=Path(name),
-            name=name,
-            format="tiff",
-            axes=axes,
-            shape=values.shape,
-            dtype=values.dtype,
-            pixels=InMemory(values),
-            spacing={a: s / 1000 for a, s in zip(axes, self.spacing, strict=True)},
-            units=dict.fromkeys(axes, "um"),
-        )
-        return Frames(image, values.ndim)
 
 
 def microscope(
