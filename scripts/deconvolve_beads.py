@@ -1,11 +1,10 @@
 """Average a stack of beads to a PSF, restore another stack of the same microscope, and draw both.
 
-    python scripts/deconvolve_beads.py BEADS.tif STACK.tif FOLDER --pixel-size 125 22.5 22.5 \\
-        [--words key=value ...]
+    python scripts/deconvolve_beads.py BEADS.tif STACK.tif FOLDER --pixel-size 125 22.5 22.5
 
 FOLDER gets psf.tif, Richardson-Lucy, a run of OT-cycleGAN that learnt from STACK and from simulated
-filaments and beads, and picture.png, with planes along z and y beside each other. `--words` are
-said to `bioreco train`. A run that is there is not made again.
+filaments and beads, and picture.png, with planes along z and y beside each other. `--words
+key=value ...` are said to `bioreco train`. A run that is there is not made again.
 """
 
 from __future__ import annotations
