@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 KEYS = ("psnr", "ssim_xy", "ssim_xz", "in_cone_correlation", "index_bias")
-DOUBTS = ("residual_over_sigma", "cycle_residual", "empty_output", "axes_doubt")
+DOUBTS = ("data_residual", "residual_over_sigma", "cycle_residual", "empty_output", "axes_doubt")
 
 
 def run(folder: Path, seed: int, more: list[str]) -> dict:

@@ -50,7 +50,7 @@ def test_simulate_inspect_train_infer(bioreco):
     assert set(values["baselines"]) == {"rytov", "gerchberg_papoulis", "odt_tv"}
     for scores in (values["test"], *values["baselines"].values()):
         assert {"psnr", "ssim_xy", "ssim_xz", "in_cone_correlation", "index_bias"} <= set(scores)
-    meter = {"residual_over_sigma", "cycle_residual", "empty_output", "axes_doubt"}
+    meter = {"data_residual", "residual_over_sigma", "cycle_residual", "empty_output", "axes_doubt"}
     assert meter <= set(values["test"]) & set(values["conventions"])
     assert "residual_over_sigma" in values["baselines"]["rytov"]
     assert tifffile.imread(run / "results" / "doubt" / "cell_0_2.tif").shape == (24, 24, 24)

@@ -20,14 +20,15 @@ from bioreco.operators.fourier_bins import Bins
 from bioreco.operators.odt import views_of
 
 CONVENTIONS = {
-    "residual_over_sigma": "norm of the measured frequencies that the result misses over that of"
-    " the noise at the border of the images: 1 or less is right",
+    "data_residual": "norm of what the result misses of the measured frequencies, over theirs",
+    "residual_over_sigma": "the same over the norm of white noise as strong as in the corners of"
+    " the images' spectra: about 1 is right, more where the camera's noise was filtered",
     "cycle_residual": "root mean square of G(M p) - p over that of p, the projections of the result"
     " along blurred directions, M what was measured of them",
     "empty_output": "root mean square of G of noise alone over that of p: 0 is right",
     "axes_doubt": "root mean square of the map over the standard deviation of the index",
 }
-EDGE = 4  # pixels along the border of the images that show noise alone
+CORNER = 0.5  # cycles per pixel, beyond which images hold no light of the object
 
 
 @torch.no_grad()
@@ -37,7 +38,10 @@ def told(method: Tomography, batch: Batch, index: Array) -> tuple[dict[str, floa
     medium, wavenumber = float(batch["optics"][0, 2]), views_of(batch).wavenumber
     f = potential(torch.from_numpy(index).to(batch["y"].device), medium, wavenumber)
     missed = torch.where(bins.known, bins.spectrum(f) - bins.values, 0)
-    found = {"residual_over_sigma": float(missed.norm() / nothing.values.norm())}
+    found = {
+        "data_residual": float(missed.norm() / bins.values.norm()),
+        "residual_over_sigma": float(missed.norm() / nothing.values.norm()),
+    }
     if not isinstance(method, ProjectionGAN):
         return found, None
     found |= _repeated(method, bins, nothing, f)
@@ -64,11 +68,9 @@ def _repeated(method: ProjectionGAN, bins: Bins, nothing: Bins, f: Tensor) -> di
 
 
 def noise_like(y: Tensor) -> Tensor:
-    """Return fields (1, v, y, x) of noise as strong as along the border of others."""
-    edge = torch.cat([y[..., :EDGE, :].flatten(-2), y[..., -EDGE:, :].flatten(-2)], -1)
+    """Return fields (1, v, y, x) of white noise as strong as in the corners of others' spectra."""
+    along = [torch.fft.fftfreq(n, device=y.device) for n in y.shape[-2:]]
+    corners = torch.hypot(along[0][:, None], along[1]) > CORNER
+    power = torch.fft.fft2(y, norm="ortho")[..., corners].abs().square().mean()
     draw = torch.Generator().manual_seed(7)
-    parts = [
-        part.std() * torch.randn(y.shape, generator=draw).to(part)
-        for part in (edge.real, edge.imag)
-    ]
-    return torch.complex(*parts)
+    return power.sqrt() * torch.randn(y.shape, generator=draw, dtype=torch.complex64).to(y)
