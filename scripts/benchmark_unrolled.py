@@ -34,7 +34,7 @@ SETTINGS = {
 }
 DEEP = {"unrolls": 10, "blocks": 5, "channels": 32, "cg_iterations": 20}
 SMALL = {"unrolls": 3, "blocks": 1, "channels": 32, "cg_iterations": 6}  # five convolutions
-DEFAULT = {"unrolls": 3, "blocks": 5, "channels": 32, "cg_iterations": 12}
+DEFAULT = {"unrolls": 3, "blocks": 5, "channels": 32, "cg_iterations": 6}
 LINES = 24  # fully sampled in the middle
 
 

@@ -33,6 +33,7 @@ class Reconstruction(Method):
     """
 
     averaged = False
+    restores = False  # whether the changes of a series are scaled to come back in full
 
     def __init__(self, network: nn.Module, forward_model: ForwardModel) -> None:
         super().__init__()

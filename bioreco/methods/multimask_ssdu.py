@@ -7,6 +7,7 @@ the mean over l of L(y_Lambda_l, H_Lambda_l F(y_Theta_l; H_Theta_l)).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from torch import nn
 
@@ -49,7 +50,7 @@ class MultiMaskSSDU(Splitting):
         loss: str = "l1_l2",
         weighted: bool = True,
         equivariance: float = 0.0,
-        response: float | None = None,
+        response: Literal["restored", "raw"] = "restored",
     ) -> None:
         super().__init__(
             network,

@@ -40,7 +40,7 @@ class NaiveSSL(Splitting):
         split: Split | None = None,
         loss: str = "l1_l2",
     ) -> None:
-        super().__init__(network, forward_model, split=split, loss=loss)
+        super().__init__(network, forward_model, split=split, loss=loss, response="raw")
 
     def step(self, batch: Batch) -> Iterator[tuple[str, Losses]]:
         """Minimise L(y, H F(y; H)), Eq. (18)."""

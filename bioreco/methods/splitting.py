@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 from torch import Tensor, nn
 
-from bioreco.errors import UserError
-from bioreco.methods import equivariance, fidelity, response
+from bioreco.errors import UserError, nearest
+from bioreco.methods import equivariance, fidelity
 from bioreco.methods.kspace import Reconstruction
-from bioreco.methods.method import Batch, Facts, Losses
+from bioreco.methods.method import Batch, Losses
 from bioreco.methods.splits import Split
 from bioreco.methods.weighting import weights
 from bioreco.operators.models import ForwardModel
 
-SERIES = 0.5  # weight of the response of a series
+RESPONSES = ("restored", "raw")
 VALIDATION = -1  # the number of the split that is validated on, unlike any that is trained on
 
 
@@ -36,8 +37,8 @@ class Splitting(Reconstruction):
     equivariance
         Weight of the term that asks the same of a turned image; 0: off.
     response
-        Weight of the term that asks for small local changes to come back in full; 0: off. None:
-        SERIES for a series, whose frames are there to be compared, else 0.
+        Of a series: "restored", what changes between its frames is scaled by what comes back of
+        small changes that are added to a few of them; or "raw", left as the network gives it.
 
     Raises
     ------
@@ -55,21 +56,19 @@ class Splitting(Reconstruction):
         loss: str = "l1_l2",
         weighted: bool = True,
         equivariance: float = 0.0,
-        response: float | None = None,
+        response: Literal["restored", "raw"] = "restored",
     ) -> None:
         super().__init__(network, forward_model)
         fidelity.check(loss)
-        for name, weight in (("equivariance", equivariance), ("response", response)):
-            if weight is not None and weight < 0:
-                raise UserError(f"method.{name}={weight}: at least 0")
+        if equivariance < 0:
+            raise UserError(f"method.equivariance={equivariance}: at least 0")
+        if response not in RESPONSES:
+            raise UserError(
+                f"method.response={response}: choose one of {', '.join(RESPONSES)}."
+                + nearest(response, RESPONSES)
+            )
         self.split, self.loss, self.weighted = split or Split(), loss, weighted
-        self.equivariance, self.response = equivariance, response or 0.0
-        self.decides = response is None
-
-    def prepare(self, facts: Facts) -> None:
-        """Choose the weight of the response, where it was left open."""
-        if self.decides:
-            self.response = SERIES if facts.frames > 1 else 0.0
+        self.equivariance, self.restores = equivariance, response == "restored"
 
     def losses(self, batch: Batch, number: int = 0) -> Losses:
         """Return the losses of the split of this number, Eq. (16) of the review.
@@ -87,9 +86,6 @@ class Splitting(Reconstruction):
             found["equivariance"] = self.equivariance * equivariance.disagreement(
                 network, self.operator(batch), x, batch["seed"], loss=self.loss
             )
-        if self.response:
-            H, y = self.operator(batch).restrict(theta), batch["y"] * theta
-            found["response"] = self.response * response.lost(network, H, y, x, batch["seed"])
         return found
 
     def seeing(self, batch: Batch, theta: Tensor) -> Tensor:

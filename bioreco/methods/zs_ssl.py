@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -56,7 +57,7 @@ class ZeroShotSSL(Splitting):
         loss: str = "l1_l2",
         weighted: bool = True,
         equivariance: float = 0.0,
-        response: float | None = None,
+        response: Literal["restored", "raw"] = "restored",
     ) -> None:
         super().__init__(
             network,

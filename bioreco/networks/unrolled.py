@@ -23,7 +23,6 @@ from bioreco.operators.linear import LinearOperator
 
 GRADIENTS = ("exact", "implicit")
 SLICES = ("batch", "joint")
-START = 6  # conjugate gradient steps before the first unroll
 GAIN = 10.0  # how much faster log mu learns than a weight, whose steps are too small for it
 
 
@@ -42,8 +41,12 @@ class Unrolled(nn.Module):
         Size of the network R_theta: residual blocks, features, and whether both convolutions of a
         block are the same one.
     cg_iterations
-        Conjugate gradient steps of each solution of Eq. (5b). Too few keep what changes from frame
-        to frame where the network puts it: the response to a task is underestimated.
+        Conjugate gradient steps of each solution of Eq. (5b). More of them keep closer to the
+        measurements, with their noise where the coils hardly tell slices apart; fewer keep what
+        the network puts there, which varies less from frame to frame than it should.
+    start
+        Conjugate gradient steps of the least-squares image that unrolling starts from. With few of
+        them it is smooth, dim and aliased; what the network doesn't mend of that stays.
     mu
         What mu is before training; it stays above 0.
     gradient
@@ -81,17 +84,19 @@ class Unrolled(nn.Module):
         blocks: int = 5,
         channels: int = 32,
         share_block_conv: bool = True,
-        cg_iterations: int = 12,
+        cg_iterations: int = 6,
+        start: int = 24,
         mu: float = 0.05,
         gradient: Literal["exact", "implicit"] = "exact",
         checkpoint: bool = False,
         slices: Literal["batch", "joint"] = "batch",
     ) -> None:
         super().__init__()
-        if unrolls < 1 or cg_iterations < 1:
-            raise UserError(
-                f"network.unrolls={unrolls} network.cg_iterations={cg_iterations}: at least 1"
-            )
+        for name, count in (
+            ("unrolls", unrolls), ("cg_iterations", cg_iterations), ("start", start)
+        ):  # fmt: skip
+            if count < 1:
+                raise UserError(f"network.{name}={count}: at least 1")
         if not mu > 0:
             raise UserError(f"network.mu={mu}: above 0")
         _check("gradient", gradient, GRADIENTS)
@@ -103,7 +108,8 @@ class Unrolled(nn.Module):
             width, width, dims, blocks=blocks, channels=channels, share_block_conv=share_block_conv
         )
         self.raw_mu = nn.Parameter(torch.tensor(math.log(math.expm1(mu)) / GAIN))
-        self.unrolls, self.joint, self.checkpoint = unrolls, slices == "joint", checkpoint
+        self.unrolls, self.start = unrolls, start
+        self.joint, self.checkpoint = slices == "joint", checkpoint
         self.solve = partial(solve, iterations=cg_iterations, gradient=gradient)
         self.dims = dims
         self.halo = None
@@ -147,7 +153,7 @@ class Unrolled(nn.Module):
     @torch.no_grad()
     def _start(self, H: LinearOperator, seen: Tensor) -> Tensor:
         """Return the image that unrolling starts from: least squares, stopped early."""
-        return conjugate_gradient(H.normal, seen, iterations=START)
+        return conjugate_gradient(H.normal, seen, iterations=self.start)
 
     def _unroll(self, H: LinearOperator, seen: Tensor, support: Tensor | None, x: Tensor) -> Tensor:
         """Return the next image, Eqs. (5a) and (5b)."""

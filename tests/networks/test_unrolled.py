@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bioreco.errors import UserError
 from bioreco.networks.resnet import ResNet
-from bioreco.networks.unrolled import START, Unrolled
+from bioreco.networks.unrolled import Unrolled
 from bioreco.operators.conjugate_gradient import conjugate_gradient, solve
 from bioreco.operators.linear import LinearOperator
 
@@ -58,7 +58,7 @@ def gradients(net, H, y):
 def test_untrained_it_is_least_squares():
     """Each unroll is a step of the proximal point method, from where the start is stopped."""
     H, y = problem()
-    x = conjugate_gradient(H.normal, H.adjoint(y), iterations=START)
+    x = conjugate_gradient(H.normal, H.adjoint(y), iterations=24)
     for _ in range(4):
         x = solve(H, H.adjoint(y) + 0.1 * x, 0.1, iterations=60)
     found = network(trained=False, unrolls=4, mu=0.1, cg_iterations=60)(H, y)
@@ -140,7 +140,7 @@ def test_real_images_stay_real():
 def test_options_change_the_result():
     H, y = problem()
     base = network()(H, y)
-    for options in ({"unrolls": 3}, {"cg_iterations": 2}, {"mu": 0.5}, {"slices": "joint"}):
+    for options in ({"unrolls": 3}, {"cg_iterations": 2}, {"start": 3}, {"mu": 0.5}, {"slices": "joint"}):
         assert not torch.allclose(network(**options)(H, y), base), options
     assert float(network(mu=0.5).mu.detach()) == pytest.approx(0.5)
 
@@ -166,6 +166,7 @@ def test_mu_stays_positive():
     [
         ({"unrolls": 0}, "network.unrolls=0"),
         ({"cg_iterations": 0}, "network.cg_iterations=0"),
+        ({"start": 0}, "network.start=0"),
         ({"mu": 0.0}, "network.mu=0.0: above 0"),
         ({"gradient": "implict"}, "Did you mean 'implicit'"),
         ({"slices": "channels"}, "choose one of batch, joint"),

@@ -15,6 +15,7 @@ from bioreco.cli.scanning.applying import Found
 from bioreco.cli.scanning.doubting import CONVENTIONS as DOUBTING
 from bioreco.cli.scanning.leaking import CONVENTIONS as LEAKING
 from bioreco.cli.scanning.leaking import noise_growth
+from bioreco.cli.scanning.restoring import CONVENTIONS as RESTORING
 from bioreco.data.acquisition import Acquisition
 from bioreco.data.scans import Scans
 from bioreco.engine.galleries import Row, gallery
@@ -51,7 +52,7 @@ def show(data: Scans, columns: Mapping[str, Found], folder: Path) -> dict[str, A
         [name, *[one.get(key) for key in keys]] for name, one in every.items()
     ]
     log.info("\n%s", tables.text(["", *keys], rows))
-    told = {**CONVENTIONS, **functional.CONVENTIONS, **LEAKING, **DOUBTING}
+    told = {**CONVENTIONS, **functional.CONVENTIONS, **LEAKING, **RESTORING, **DOUBTING}
     keys += list(growth["encoding"])
     return growth | {
         "test": every[method],
