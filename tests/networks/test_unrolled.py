@@ -140,7 +140,13 @@ def test_real_images_stay_real():
 def test_options_change_the_result():
     H, y = problem()
     base = network()(H, y)
-    for options in ({"unrolls": 3}, {"cg_iterations": 2}, {"start": 3}, {"mu": 0.5}, {"slices": "joint"}):
+    for options in (
+        {"unrolls": 3},
+        {"cg_iterations": 2},
+        {"start": 3},
+        {"mu": 0.5},
+        {"slices": "joint"},
+    ):
         assert not torch.allclose(network(**options)(H, y), base), options
     assert float(network(mu=0.5).mu.detach()) == pytest.approx(0.5)
 

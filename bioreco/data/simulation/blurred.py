@@ -23,6 +23,7 @@ Array = NDArray[np.float32]
 Double = NDArray[np.float64]
 
 LEAST = 16  # pixels along y and x
+MORE = 4  # sharp images for each measured one
 BRIGHTEST = 43  # stream of the image whose brightest pixel sets the scale
 
 
@@ -33,7 +34,10 @@ class Simulation:
     Attributes
     ----------
     count
-        Images of either domain.
+        Measured images.
+    sharp
+        Images of the sharp domain; None: as many stacks, and four times as many images, for what a
+        network learns of a few sharp images it learns by heart.
     size, slices
         Their pixels; 1 slice: images, more: stacks.
     peak
@@ -58,6 +62,7 @@ class Simulation:
     down: int = 1
     scene: Scene = field(default_factory=Scene)
     camera: Camera = field(default_factory=Camera)
+    sharp: int | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.size < LEAST or self.slices < 1 or not self.peak > 0:
@@ -65,12 +70,17 @@ class Simulation:
                 f"data.simulation: count={self.count} size={self.size} slices={self.slices}"
                 f" peak={self.peak:g}: at least 1, {LEAST} and 1, and a peak above 0"
             )
-
+        if self.sharp is not None and self.sharp < 1:
+            raise UserError(f"data.simulation.sharp={self.sharp}: at least 1")
         if not 1 <= self.down <= 8 or self.size % self.down:
             raise UserError(
                 f"data.simulation.down={self.down}: 1 to 8 fine pixels in a measured one, and a"
                 f" divisor of size={self.size}"
             )
+
+    def apart(self, dims: int) -> int:
+        """Return how many images or stacks the sharp domain has."""
+        return self.sharp or self.count * (MORE if dims == 2 else 1)
 
     @property
     def shape(self) -> tuple[int, ...]:
