@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Found:
     indices: Sequence[Array] = field(repr=False)
     paths: Sequence[Path]
     seconds: float
-    doubts: Sequence[Mapping[str, float]] = ()
+    doubts: Sequence[dict[str, float]] = ()
 
 
 def batch_of(sample: Sample, runtime: Runtime) -> dict[str, Tensor]:

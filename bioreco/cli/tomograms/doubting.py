@@ -73,4 +73,6 @@ def noise_like(y: Tensor) -> Tensor:
     corners = torch.hypot(along[0][:, None], along[1]) > CORNER
     power = torch.fft.fft2(y, norm="ortho")[..., corners].abs().square().mean()
     draw = torch.Generator().manual_seed(7)
-    return power.sqrt() * torch.randn(y.shape, generator=draw, dtype=torch.complex64).to(y)
+    noise = torch.randn(y.shape, generator=draw, dtype=torch.complex64).to(y)
+    found: Tensor = noise * power.sqrt()
+    return found
