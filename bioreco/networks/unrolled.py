@@ -37,9 +37,9 @@ class Unrolled(nn.Module):
         Spatial axes of a slice.
     unrolls
         Times that both steps are taken, with the same weights and the same mu.
-    blocks, channels, share_block_conv
-        Size of the network R_theta: residual blocks, features, and whether both convolutions of a
-        block are the same one.
+    blocks, channels
+        Size of the network R_theta: residual blocks, of which each uses one convolution twice, and
+        features.
     cg_iterations
         Conjugate gradient steps of each solution of Eq. (5b). More of them keep closer to the
         measurements, with their noise where the coils hardly tell slices apart; fewer keep what
@@ -83,7 +83,6 @@ class Unrolled(nn.Module):
         unrolls: int = 3,
         blocks: int = 5,
         channels: int = 32,
-        share_block_conv: bool = True,
         cg_iterations: int = 6,
         start: int = 24,
         mu: float = 0.05,
@@ -105,7 +104,7 @@ class Unrolled(nn.Module):
             raise UserError(f"network.outputs={outputs}: as many slices as go in, {inputs}")
         width = 2 * inputs if slices == "joint" else 2
         self.prior = ResNet(
-            width, width, dims, blocks=blocks, channels=channels, share_block_conv=share_block_conv
+            width, width, dims, blocks=blocks, channels=channels, share_block_conv=True
         )
         self.raw_mu = nn.Parameter(torch.tensor(math.log(math.expm1(mu)) / GAIN))
         self.unrolls, self.start = unrolls, start

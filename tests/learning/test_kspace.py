@@ -41,9 +41,9 @@ def training(method: Reconstruction, batch: dict[str, Tensor], steps: int) -> It
         yield step + 1
 
 
-def network() -> Unrolled:
+def network(*, start: int = 24) -> Unrolled:
     torch.manual_seed(0)
-    return Unrolled(1, 1, 2, unrolls=3, blocks=1, channels=16, checkpoint=False)
+    return Unrolled(1, 1, 2, unrolls=3, blocks=1, channels=16, start=start, checkpoint=False)
 
 
 @torch.no_grad()
@@ -70,9 +70,10 @@ def test_ssdu_beats_least_squares_on_scans_it_never_saw(learnt_from, unseen):
 
 
 # Seen on one thread: error 0.190, 0.244, 0.248; loss 0.20606, 0.20549, 0.20543. It has little to
-# fall, as unrolling starts from least squares.
+# fall, as unrolling starts from least squares; from nearly converged ones the error starts at 0.288
+# and rises to 0.294.
 def test_the_naive_loss_falls_as_the_error_rises(learnt_from, unseen):
-    naive = NaiveSSL(network(), MRI())
+    naive = NaiveSSL(network(start=6), MRI())
     errors, losses = [score(naive, unseen)], [consistency(naive, learnt_from)]
     for step in training(naive, learnt_from, 90):
         if step in (60, 90):
