@@ -64,7 +64,7 @@ def supervised(folder: Path, seed: int, given: argparse.Namespace) -> dict[str, 
     """Return the scores of a U-Net that learnt from the sharp domain in pairs."""
     what = Simulation(count=given.count)
     made = Simulated(what.shape, SPACING, PSF, Optics(), what, seed)
-    parts = {"learn": made.pairs(APART, given.count), "test": made.pairs(SEEN, given.count)}
+    parts = {"learn": made.pairs(APART, what.apart(2)), "test": made.pairs(SEEN, given.count)}
     for part, pairs in parts.items():
         for k, pair in enumerate(pairs):
             for name, frames in zip(("y", "x"), pair, strict=True):
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--count", type=int, default=32, help="images of either domain")
+    parser.add_argument("--count", type=int, default=32, help="measured images")
     every = [*BLIND, "supervised"]
     parser.add_argument("--columns", nargs="+", default=every, choices=every)
     parser.add_argument("--options", nargs="*", default=[], help="more words for bioreco train")

@@ -18,15 +18,17 @@ from pathlib import Path
 import numpy as np
 
 KEYS = ("psnr", "ssim_xy", "ssim_xz", "in_cone_correlation", "index_bias")
+DOUBTS = ("data_residual", "residual_over_sigma", "cycle_residual", "empty_output", "axes_doubt")
 
 
 def run(folder: Path, seed: int, more: list[str]) -> dict:
     """Train on one seed, unless that was done before; return its metrics."""
-    place = folder / f"seed_{seed}"
-    if not (place / "metrics.json").exists():
+    place = folder.absolute() / f"seed_{seed}"
+    written = place / "metrics.json"
+    if not written.exists() or json.loads(written.read_text())["status"] != "finished":
         line = [sys.executable, "-m", "bioreco", "train", "method=projectiongan", "data=odt"]
         subprocess.run([*line, f"seed={seed}", f"hydra.run.dir={place}", *more], check=True)
-    return json.loads((place / "metrics.json").read_text())
+    return json.loads(written.read_text())
 
 
 def main() -> None:
@@ -37,15 +39,15 @@ def main() -> None:
     known, more = parser.parse_known_args()
     seeds = [int(seed) for seed in known.seeds.split(",")]
     runs = [run(known.folder, seed, more) for seed in seeds]
-    print(f"{'':20}" + "".join(f"{key:>26}" for key in KEYS))
+    keys = [*KEYS, *(key for key in DOUBTS if key in runs[0]["test"])]
+    print(f"{'':20}" + "".join(f"{key:>26}" for key in keys))
     for name in ("projectiongan", *runs[0]["baselines"]):
         row = f"{name:20}"
-        for key in KEYS:
-            each = [
-                (one["test"] if name == "projectiongan" else one["baselines"][name])[key]
-                for one in runs
-            ]
-            row += f"{np.mean(each):>16.3f} +- {np.std(each):6.3f}"
+        for key in keys:
+            columns = [{**one["baselines"], "projectiongan": one["test"]} for one in runs]
+            each = [one[name][key] for one in columns if key in one[name]]
+            told = f"{np.mean(each):16.3f} +- {np.std(each):6.3f}" if each else "-"
+            row += f"{told:>26}"
         print(row)
     seconds = [one["seconds"]["train"] for one in runs]
     print(f"training: {np.mean(seconds):.0f} s, {runs[0]['steps']} steps, seeds {seeds}")

@@ -120,7 +120,8 @@ class Deconvolution(Measurements):
     def unpaired(self, blocks: Sequence[Array]) -> list[Array]:
         """Return the sharp domain (c, [z,] y, x), in the grey levels of the blurred `blocks`."""
         if self._sharp == "simulated":
-            found = [x.read(0) for _, x in self._made.pairs(APART, self._made.what.count)]
+            count = self._made.what.apart(len(self._made.shape))
+            found = [x.read(0) for _, x in self._made.pairs(APART, count)]
             if not self._own:
                 return found
             found = [x.repeat(len(blocks[0]), axis=0) for x in found]

@@ -27,7 +27,7 @@ SAME = 0.01  # relative difference of pixel sizes that is none
 UNLIKE = 8.0  # times: more is taken for a mistake
 NEAR = 1.0  # pixels: a spot that is less far from n // 2 is in the centre
 LOST = 0.5  # of the light at most may fall outside the smallest image
-DARK = 0.001  # of the light: margins that hold less are cut away
+DARK = 0.001  # of the light: margins that hold less are cut away; of the peak: no background
 CORE = 0.5  # of the peak: pixels whose centre of mass is the centre
 
 
@@ -126,7 +126,7 @@ def _without_background(values: Array, name: str) -> Array:
     found = np.clip(values - level, 0, None)
     if not found.max() > 0:
         raise UserError(f"{name} has nothing brighter than its border, so it is no PSF")
-    if level != 0:
+    if abs(level) > DARK * found.max():
         log.info("%s: its background, %g, is taken away.", name, level)
     if negative > 0:
         log.warning("%s: negative values (%.2g %%) are set to 0.", name, 100 * negative)

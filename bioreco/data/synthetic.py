@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bioreco.data.frames import Frames
-from bioreco.data.image import Image, Index
 from bioreco.data.measurements import Measurements
+from bioreco.data.simulation.held import frames
 from bioreco.errors import UserError
 from bioreco.operators.noise import PoissonGaussian
 
 log = logging.getLogger("bioreco")
 
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class InMemory:
-    """Pixels that are not in a file."""
-
-    values: NDArray[Any]
-
-    def read(self, index: Index) -> NDArray[Any]:
-        """Return a copy of a region."""
-        return np.ascontiguousarray(self.values[index])
 
 
 class Synthetic(Measurements):
@@ -100,10 +85,10 @@ class Synthetic(Measurements):
         for k in range(count):
             rng = np.random.default_rng([17, seed, k])
             x = peak * scene(shape, rng)
-            noisy.append(_frames(f"synthetic_{k}.tif", noise.sample(x, rng)))
+            noisy.append(frames(f"synthetic_{k}.tif", noise.sample(x, rng)))
             second = noise.sample(x, np.random.default_rng([19, seed, k]))
-            again.append(_frames(f"synthetic_{k}_again.tif", second))
-            clean.append(_frames(f"synthetic_{k}_truth.tif", x))
+            again.append(frames(f"synthetic_{k}_again.tif", second))
+            clean.append(frames(f"synthetic_{k}_truth.tif", x))
         super().__init__(
             noisy, clean, channels="independent", patch=patch, augment=augment, seed=seed,
             pairs=again,
@@ -163,17 +148,3 @@ def _walk(size: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int
     path = np.floor(np.cumsum(steps, 0) + rng.random(len(size)) * size).astype(np.int64)
     inside = np.all((path >= 0) & (path < size), axis=1)
     return path[inside]
-
-
-def _frames(name: str, values: Array) -> Frames:
-    axes = "ZYX"[3 - values.ndim :]
-    image = Image(
-        path=Path(name),
-        name=name,
-        format="tiff",
-        axes=axes,
-        shape=values.shape,
-        dtype=values.dtype,
-        pixels=InMemory(values),
-    )
-    return Frames(image, values.ndim)

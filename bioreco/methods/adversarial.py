@@ -44,7 +44,6 @@ class Adversarial:
         Of the gradient: "sample", over all pixels of a sample, or "pixel", each pixel on its own.
         The second is what published cryoGAN code computes: the slope may then grow with the
         square root of the number of pixels, and the estimated distance with it.
-
     share
         Share of the samples that the penalty is computed on: fewer are faster.
 

@@ -139,38 +139,34 @@ class OTCycleGAN(Method):
     def step(self, batch: Batch) -> Iterator[tuple[str, Losses]]:
         """Update D_X, then D_Y where H is learnt, then G, then H where it isn't G itself."""
         y, x = self.passage.measured(batch), self._sharp(batch)
-        with torch.no_grad():
-            made = self.sharpen(y)
-            blurred = self.passage.remeasured(batch, noisy=self.noise)
+        made, blurred = self.sharpen(y), self.passage.remeasured(batch, noisy=self.noise)
         yield "critic", self.critics.judged(x, self.pool.swap(made))
         if self.measured_critics:
             shown = self.measured_pool.swap(blurred)
             yield "measured_critic", self.measured_critics.judged(y, shown)
-        yield "network", self._sharpening(batch, y, x, blurred)
+        yield "network", self._sharpening(batch, y, x, made, blurred)
         if self.measured_critics and not self.shared:
-            yield "forward", self._measuring(batch, y)
+            yield "forward", self._measuring(batch, y, made.detach(), blurred)
             if isinstance(self.forward_model, LearnablePSF):
                 self.forward_model.restrain()
 
-    def _sharpening(self, batch: Batch, y: Tensor, x: Tensor, blurred: Tensor) -> Losses:
+    def _sharpening(
+        self, batch: Batch, y: Tensor, x: Tensor, made: Tensor, blurred: Tensor
+    ) -> Losses:
         """Return what G minimises: its terms of Eq. (45), and the constraints asked for."""
-        H, made = self.passage.forward(batch), self.sharpen(y)
-        losses = self.critics.fooled(made)
+        H, losses = self.passage.forward(batch), self.critics.fooled(made)
         if self.shared:
-            blurred = self.passage.remeasured(batch, noisy=self.noise)
             losses["adversarial_measured"] = self._convincing(blurred)
+        found = self.sharpen(blurred if self.shared else blurred.detach())
         losses["cycle"] = self.cycle * distance(H(made), y)
-        losses["cycle_sharp"] = self.cycle * distance(self.sharpen(blurred), x)
+        losses["cycle_sharp"] = self.cycle * distance(found, x)
         if self.identity:
             losses["identity"] = self.identity * distance(self.sharpen(x), x)
         progress = float(batch["progress"]) if "progress" in batch else 0.0
         return losses | self.constraints.losses(y, made, progress)
 
-    def _measuring(self, batch: Batch, y: Tensor) -> Losses:
+    def _measuring(self, batch: Batch, y: Tensor, made: Tensor, blurred: Tensor) -> Losses:
         """Return what H minimises."""
-        with torch.no_grad():
-            made = self.sharpen(y)
-        blurred = self.passage.remeasured(batch, noisy=self.noise)
         losses = {"adversarial": self._convincing(blurred)}
         losses["cycle"] = self.cycle * distance(self.passage.forward(batch)(made), y)
         return losses

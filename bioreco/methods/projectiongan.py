@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from bioreco.errors import UserError
 from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.directions import Directions
+from bioreco.methods.distance import distance
 from bioreco.methods.method import Batch, Estimate, Facts, Losses
 from bioreco.methods.pool import Pool
 from bioreco.methods.tomography import Tomography, gerchberg_papoulis
@@ -154,14 +155,14 @@ class ProjectionGAN(Tomography):
             yield "critic", self.adversarial.critic_losses(self.critic, x, made)
         losses = self.adversarial.generator_losses(self.critic, self.enhance(y, seen))
         back = self.enhance(parallel.kept(x, lost[:, None]), lost)
-        losses["cycle"] = self.cycle * _distance(back, x)
+        losses["cycle"] = self.cycle * distance(back, x)
         yield "network", losses
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> Losses:
         """Return by how much a clean projection is missed once it was blurred."""
         x, lost = batch["x"] / self.unit, batch["lost"]
-        return {"cycle": _distance(self.enhance(parallel.kept(x, lost[:, None]), lost), x)}
+        return {"cycle": distance(self.enhance(parallel.kept(x, lost[:, None]), lost), x)}
 
     @torch.no_grad()
     def reconstruct(self, batch: Batch) -> Estimate:
@@ -172,24 +173,35 @@ class ProjectionGAN(Tomography):
 
     def potential(self, bins: Bins, scale: float) -> Tensor:  # noqa: ARG002
         """Return f of the enhanced projections, with what was measured put back."""
-        volume, region = self._start(bins), bins.region()
-        poses = self.directions.every
-        images = parallel.project(volume, poses)
+        found = parallel.back_project(self.enhanced(bins), self.directions.every)
+        return gerchberg_papoulis(bins, found, self.finish)
+
+    def enhanced(self, bins: Bins) -> Tensor:
+        """Return the projections (n, y, x) of every direction, the blurred ones enhanced."""
+        images = parallel.project(self._start(bins), self.directions.every)
+        return self.again(images, bins)
+
+    def again(self, images: Tensor, bins: Bins) -> Tensor:
+        """Return projections (n, y, x) of every direction, the blurred ones as G makes them."""
+        poses, region, found = self.directions.every, bins.region(), images.clone()
         blurred = self.directions.blurred(poses).nonzero()[:, 0]
         for some in torch.split(blurred, TOGETHER):
             seen = parallel.planes(region, poses[some]).to(images)
             y = parallel.kept(images[some], seen)[:, None] / self.unit
-            images[some] = self.enhance(y, seen)[:, 0] * self.unit
-        found = parallel.back_project(images, poses)
-        return gerchberg_papoulis(bins, found, self.finish)
+            found[some] = self.enhance(y, seen)[:, 0] * self.unit
+        return found
+
+    def by_axis(self, bins: Bins) -> Tensor:
+        """Return f (axes, z, y, x) of the directions about each axis alone."""
+        count = len(self.directions.axes)
+        parts = zip(
+            self.enhanced(bins).chunk(count), self.directions.every.chunk(count), strict=True
+        )
+        each = [parallel.back_project(images, poses) for images, poses in parts]
+        return torch.stack([gerchberg_papoulis(bins, f, self.finish) for f in each])
 
     def _start(self, bins: Bins) -> Tensor:
         return gerchberg_papoulis(bins, bins.volume(bins.values), self.iterations)
-
-
-def _distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean over samples of the norm over pixels."""
-    return ((a - b).flatten(1).square().sum(1) + _TINY).sqrt().mean()
 
 
 def _check(iterations: int, cycle: float, critic_steps: int, finish: int) -> None:

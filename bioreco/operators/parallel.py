@@ -91,12 +91,12 @@ def kept(images: Tensor, mask: Tensor) -> Tensor:
 
 
 def back_project(images: Tensor, poses: Tensor) -> Tensor:
-    """Return the volume (z, y, x) of projections (n, y, x): filtered back-projection.
+    """Return the volume (z, y, x) of projections (n, y, x): filtered back-projection, refined once.
 
     The filter is the density of the planes that pass each frequency, instead of |k|, which is
-    right for any directions and for the lowest frequencies too. Blobs within half the box are
-    found again within 3 % (root mean square), since what interpolation weakens is corrected as if
-    no frequency fell on the grid.
+    right for any directions and for the lowest frequencies too. What its volume leaves over of the
+    projections is back-projected once more: blobs within half the box are then found again within
+    1 % (root mean square).
 
     Raises
     ------
@@ -106,6 +106,17 @@ def back_project(images: Tensor, poses: Tensor) -> Tensor:
     """
     if not len(images):
         raise UserError("there are no projections to make a volume of")
+    first = _filtered(images, poses)
+    return first + _filtered(images - project(first, poses), poses)
+
+
+def _filtered(images: Tensor, poses: Tensor) -> Tensor:
+    """Return the volume of spectra that are sorted into a grid.
+
+    What interpolation weakens far from the centre is corrected as if frequencies fell anywhere
+    between those of the grid. That is too much along an axis that images share with the volume,
+    whose frequencies fell on the grid: z of a turn about z, by 5 % at half the way to the border.
+    """
     size = images.shape[-1]
     g = grid(size, 2, LINEAR, images.device, images.dtype)
     values = images.new_zeros(g.side, g.side, g.half, dtype=torch.complex64)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from bioreco.data.formats import open_image
+
 SMALL = [
     "data=odt", "data.box=24", "data.tomograms=2", "data.tests=1", "data.microscope.views=13",
 ]  # fmt: skip
@@ -48,6 +50,10 @@ def test_simulate_inspect_train_infer(bioreco):
     assert set(values["baselines"]) == {"rytov", "gerchberg_papoulis", "odt_tv"}
     for scores in (values["test"], *values["baselines"].values()):
         assert {"psnr", "ssim_xy", "ssim_xz", "in_cone_correlation", "index_bias"} <= set(scores)
+    meter = {"data_residual", "residual_over_sigma", "cycle_residual", "empty_output", "axes_doubt"}
+    assert meter <= set(values["test"]) & set(values["conventions"])
+    assert "residual_over_sigma" in values["baselines"]["rytov"]
+    assert tifffile.imread(run / "results" / "doubt" / "cell_0_2.tif").shape == (24, 24, 24)
     assert "within the missing cone" in values["conventions"]["in_cone_correlation"]
     assert (run / "preview.png").is_file()
     with tifffile.TiffFile(run / "results" / "cell_0_2.tif") as file:
@@ -56,8 +62,20 @@ def test_simulate_inspect_train_infer(bioreco):
     assert index.shape == (24, 24, 24)
     assert 1.336 < index.min() < 1.338 < index.max() < 1.6
     assert "0.11" in described
-    fine(bioreco("infer", f"run={run}", "cells/cell_0_2.h5", "-o", "new"))
-    assert np.abs(tifffile.imread("new/cell_0_2.tif") - index).mean() < 2e-3
+    fine(bioreco("infer", f"run={run}", "cells/cell_0_2.h5", "-o", "new", "output.doubt=false"))
+    assert not list(Path("new").glob("*doubt*"))
+    found = tifffile.imread("new/cell_0_2.tif")
+    assert np.abs(found - index).mean() < 2e-3
+    fine(bioreco("infer", f"run={run}", "cells/cell_0_2.h5", "-o", "index.mrc"))
+    volume = open_image("index.mrc")
+    assert (volume.format, volume.axes) == ("mrc", "ZYX")
+    assert np.array_equal(volume.read(), found)
+    assert volume.spacing["Z"] == pytest.approx(1100)
+    assert volume.units["Z"] == "angstrom"
+    assert Path("index_doubt.tif").is_file()
+    both = bioreco("infer", f"run={run}", "cells/cell_0_1.h5", "cells/cell_0_2.h5", "-o", "a.mrc")
+    assert both.status == 2
+    assert "one file for 2 tomograms" in both.err
 
 
 def test_a_resumed_run_ends_as_one_in_one_go(bioreco):

@@ -61,6 +61,8 @@ def test_sharp_images_are_others_on_the_same_scale():
     others = [x[0] for x in made.unpaired([])]
     truths = [clean.read(0)[0] for clean in made.references]
     assert not any(np.array_equal(a, b) for a in others for b in truths)
+    assert len(others) == 4 * len(truths)
+    assert len(data(simulation=Simulation(count=1, size=48, sharp=3)).unpaired([])) == 3
     low = scale.invert(drawn["sharp"]).min()
     assert low == pytest.approx(105, abs=0.5)  # offset and background
     assert samples.validation()[0]["sharp"].ndim == 4
@@ -131,6 +133,7 @@ def test_other_data_have_no_sharp_domain(tmp_path):
     [
         (lambda: Simulation(size=8), "data.simulation: count=16 size=8 slices=1 peak=100: at least"
          " 1, 16 and 1, and a peak above 0"),
+        (lambda: Simulation(sharp=0), "data.simulation.sharp=0: at least 1"),
         (lambda: Camera(gain=0.0), "data.simulation.camera: background=5 gain=0 read=2: not"
          " negative, and a gain above 0"),
         (lambda: Scene(filaments=0.0, beads=0.0), "data.simulation.scene: filaments and beads: one"

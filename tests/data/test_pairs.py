@@ -15,7 +15,8 @@ from bioreco.data.frames import Frames
 from bioreco.data.image import Image
 from bioreco.data.measurements import Measurements
 from bioreco.data.pairs import Half, frame_pairs
-from bioreco.data.synthetic import InMemory, Synthetic, scene
+from bioreco.data.simulation.held import InMemory
+from bioreco.data.synthetic import Synthetic, scene
 from bioreco.errors import UserError
 
 

@@ -14,7 +14,8 @@ from bioreco.data.frames import Frames
 from bioreco.data.image import Image
 from bioreco.data.normalisation import Normalisation
 from bioreco.data.patches import Patches
-from bioreco.data.synthetic import InMemory, scene
+from bioreco.data.simulation.held import InMemory
+from bioreco.data.synthetic import scene
 from bioreco.engine.fit import fit
 from bioreco.engine.inference import Inference
 from bioreco.engine.options import Options

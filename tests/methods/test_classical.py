@@ -15,7 +15,8 @@ from scipy import ndimage
 from bioreco.data.frames import Frames
 from bioreco.data.image import Image
 from bioreco.data.normalisation import Normalisation
-from bioreco.data.synthetic import InMemory, scene
+from bioreco.data.simulation.held import InMemory
+from bioreco.data.synthetic import scene
 from bioreco.engine.inference import Inference
 from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime

@@ -8,10 +8,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
+from bioreco.cli import doubting
 from bioreco.cli.assembly import Kept
 from bioreco.cli.context import Context
 from bioreco.cli.learning import recorded
-from bioreco.cli.tomograms.applying import apply, targets
+from bioreco.cli.tomograms.applying import apply, chosen_targets, targets
 from bioreco.cli.tomograms.scoring import show
 from bioreco.data.odt import ODTData
 from bioreco.engine import report
@@ -27,8 +28,10 @@ def infer(config: DictConfig, context: Context, runtime: Runtime, kept: Kept) ->
     node |= {"paths": [str(path) for path in config.input], "root": None}
     data: ODTData = build(node, "data", trusted=trusted, seed=0)
     views = data.reconstructed()
-    folder = Path(config.output.path) if config.output.path else context.folder / "results"
-    paths = targets(views, folder)
+    given = config.output.path
+    paths = (
+        chosen_targets(views, Path(given)) if given else targets(views, context.folder / "results")
+    )
     for path in paths:
         if path.exists() and not config.overwrite:
             raise UserError(f"{path} exists already; say overwrite=true to replace it.")
@@ -38,8 +41,9 @@ def infer(config: DictConfig, context: Context, runtime: Runtime, kept: Kept) ->
         "checkpoint": str(kept.path),
         "steps": int(kept.state["step"]),
     }
+    wanted = doubting.asked(config).word != "false"
     with recorded(context.folder, values, writes=True):
-        found = apply(method, views, runtime, paths, note=kept.names)
+        found = apply(method, views, runtime, paths, note=kept.names, doubt=wanted, apart=not given)
         values["results"] = [str(path) for path in found.paths]
         values["seconds"] = {"infer": round(found.seconds, 2)}
         values |= report.machine(runtime.device, sum(p.numel() for p in method.parameters()))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bioreco.cli import tables
+from bioreco.cli.tomograms import doubting
 from bioreco.cli.tomograms.applying import Found
 from bioreco.data.odt import Views
 from bioreco.data.tomograms.values import Array, Tomogram, cut
@@ -19,7 +20,9 @@ from bioreco.metrics import cone, fidelity
 
 log = logging.getLogger("bioreco")
 
-TOLD = ("psnr", "ssim_xy", "ssim_xz", "in_cone_correlation", "in_cone_energy_correlation")
+TOLD = (
+    "psnr", "ssim_xy", "ssim_xz", "in_cone_correlation", "index_bias", *doubting.CONVENTIONS
+)  # fmt: skip
 
 
 def show(views: Views, columns: Mapping[str, Found], folder: Path, title: str) -> dict[str, Any]:
@@ -27,14 +30,15 @@ def show(views: Views, columns: Mapping[str, Found], folder: Path, title: str) -
     every = {name: _mean(views, found) for name, found in columns.items()}
     _draw(views, columns, folder, title)
     method, *others = every
-    if not every[method]:
+    if not any(one.truth is not None for one in views.tomograms):
         log.info("No scores: there is no truth.")
+    if not every[method]:
         return {}
     keys = list(every[method])
-    shown = [key for key in keys if key in (*TOLD, "index_bias")]
+    shown = [key for key in keys if key in TOLD]
     rows: list[list[tables.Cell]] = [[k, *[v.get(key) for key in shown]] for k, v in every.items()]
     log.info("\n%s", tables.text(["", *shown], rows))
-    told = {**fidelity.CONVENTIONS, **cone.CONVENTIONS}
+    told = {**fidelity.CONVENTIONS, **cone.CONVENTIONS, **doubting.CONVENTIONS}
     return {
         "test": every[method],
         "baselines": {name: every[name] for name in others},
@@ -43,12 +47,13 @@ def show(views: Views, columns: Mapping[str, Found], folder: Path, title: str) -
 
 
 def _mean(views: Views, found: Found) -> dict[str, float]:
-    """Return the mean scores over all tomograms with a truth."""
+    """Return the mean scores over all tomograms with a truth, and what needs none."""
     each = [
         scores(one, index)
         for one, index in zip(views.tomograms, found.indices, strict=True)
         if one.truth is not None
     ]
+    each += found.doubts
     keys = list(dict.fromkeys(key for one in each for key in one))
     return {key: float(np.mean([one[key] for one in each if key in one])) for key in keys}
 

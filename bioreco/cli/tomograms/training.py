@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
+from bioreco.cli import doubting
 from bioreco.cli.assembly import Shape, assemble, plain
 from bioreco.cli.baselines import wanted
 from bioreco.cli.context import Context
@@ -40,19 +41,19 @@ def train(
     options: Options = build(config.trainer, "trainer")
     method, factories = assemble(config, SHAPE)
     beside = chosen(config, context, data)
+    doubt = doubting.asked(config).word != "false"
     with recorded(folder, names(config, context), writes=runtime.first) as values:
         extras = {"config": plain(config), "kind": data.kind, "shape": asdict(SHAPE)}
         fitted = learn(method, factories, data, options, runtime, folder, config.seed, extras)
         if runtime.first:
             values |= summary_of(fitted, method, runtime)
             views, name = data.reconstructed(), str(values["method"])
-            columns = {
-                name: apply(method, views, runtime, targets(views, folder / "results"), note=name)
-            }
+            results = targets(views, folder / "results")
+            columns = {name: apply(method, views, runtime, results, note=name, doubt=doubt)}
             values["seconds"]["infer"] = round(columns[name].seconds, 2)
             for other, baseline in beside.items():
                 paths = targets(views, folder / "baselines" / other)
-                columns[other] = apply(baseline, views, runtime, paths, note=other)
+                columns[other] = apply(baseline, views, runtime, paths, note=other, doubt=doubt)
                 log.info("Baseline %s: %.1f s", other, columns[other].seconds)
             values |= show(views, columns, folder, f"method={name}")
     return fitted.validation

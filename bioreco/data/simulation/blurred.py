@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,10 +12,9 @@ from scipy import ndimage
 
 from bioreco.data.cells import coarse, repeated
 from bioreco.data.frames import Frames
-from bioreco.data.image import Image
 from bioreco.data.psf import read_psf
 from bioreco.data.simulation.filaments import FINER, Camera, Scene, seen
-from bioreco.data.synthetic import InMemory
+from bioreco.data.simulation.held import frames
 from bioreco.errors import UserError
 from bioreco.operators.blur import FORMULAS, Blur
 from bioreco.operators.optics import Optics
@@ -25,6 +23,7 @@ Array = NDArray[np.float32]
 Double = NDArray[np.float64]
 
 LEAST = 16  # pixels along y and x
+MORE = 4  # sharp images for each measured one
 BRIGHTEST = 43  # stream of the image whose brightest pixel sets the scale
 
 
@@ -35,7 +34,10 @@ class Simulation:
     Attributes
     ----------
     count
-        Images of either domain.
+        Measured images.
+    sharp
+        Images of the sharp domain; None: as many stacks, and four times as many images, for what a
+        network learns of a few sharp images it learns by heart.
     size, slices
         Their pixels; 1 slice: images, more: stacks.
     peak
@@ -60,6 +62,7 @@ class Simulation:
     down: int = 1
     scene: Scene = field(default_factory=Scene)
     camera: Camera = field(default_factory=Camera)
+    sharp: int | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.size < LEAST or self.slices < 1 or not self.peak > 0:
@@ -67,12 +70,17 @@ class Simulation:
                 f"data.simulation: count={self.count} size={self.size} slices={self.slices}"
                 f" peak={self.peak:g}: at least 1, {LEAST} and 1, and a peak above 0"
             )
-
+        if self.sharp is not None and self.sharp < 1:
+            raise UserError(f"data.simulation.sharp={self.sharp}: at least 1")
         if not 1 <= self.down <= 8 or self.size % self.down:
             raise UserError(
                 f"data.simulation.down={self.down}: 1 to 8 fine pixels in a measured one, and a"
                 f" divisor of size={self.size}"
             )
+
+    def apart(self, dims: int) -> int:
+        """Return how many images or stacks the sharp domain has."""
+        return self.sharp or self.count * (MORE if dims == 2 else 1)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -115,7 +123,8 @@ class Simulated:
             light = scale * coarse(blurred, self.what.down)
             y = repeated(self.what.camera.measure(light, rng), self.what.down)
             x = self.what.camera.clean(scale * truth)
-            found.append((self._frames(f"blurred_{k}.tif", y), self._frames(f"truth_{k}.tif", x)))
+            measured = frames(f"blurred_{k}.tif", y, self.spacing)
+            found.append((measured, frames(f"truth_{k}.tif", x, self.spacing)))
         return found
 
     def _draw(self, stream: int, k: int, kernel: Double) -> tuple[Double, Double]:
@@ -135,21 +144,6 @@ class Simulated:
         )
         kernel = ndimage.map_coordinates(coarse.astype(np.float64), at, order=1)
         return np.asarray(kernel / kernel.sum())
-
-    def _frames(self, name: str, values: Array) -> Frames:
-        axes = "ZYX"[3 - values.ndim :]
-        image = Image(
-            path=Path(name),
-            name=name,
-            format="tiff",
-            axes=axes,
-            shape=values.shape,
-            dtype=values.dtype,
-            pixels=InMemory(values),
-            spacing={a: s / 1000 for a, s in zip(axes, self.spacing, strict=True)},
-            units=dict.fromkeys(axes, "um"),
-        )
-        return Frames(image, values.ndim)
 
 
 def microscope(
