@@ -83,7 +83,8 @@ def arguments(line: str) -> list[str]:
         if words[0] in ("train", "simulate") and kind in words:
             learns = words[0] == "train" and any("ssdu" in w or "gan" in w for w in words)
             usual = quick.usual if learns else []
-            small = [] if any(word.startswith("data.paths") for word in words) else quick.small
+            own = any(word.startswith("data.paths") for word in words)
+            small = [w for w in quick.small if not own and w.partition("=")[0] not in given]
             return _shorter([*words, *small]) + usual
     if words[0] == "train" and not any(word.startswith("data.paths") for word in words):
         short += ["data.size=32", "data.count=1"]
