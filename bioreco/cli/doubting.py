@@ -106,6 +106,20 @@ def asked(config: DictConfig) -> Doubt:
     return Doubt(word, [restore(keep(Path(path).expanduser()), trust=trust) for path in paths])
 
 
+def alone(config: DictConfig) -> Doubt:
+    """Return what is asked for of data that are compared with no other runs.
+
+    Raises
+    ------
+    UserError
+        If other runs are named, too.
+
+    """
+    if (config.get("output") or {}).get("runs"):
+        raise UserError("output.runs is for deconvolved images and half sets of particles")
+    return asked(config)
+
+
 def write(
     predictor: Predictor,
     images: Sequence[Frames],

@@ -74,6 +74,13 @@ def test_train_resume_infer_evaluate(bioreco):
     assert "tsnr" in said.out
 
 
+def test_scans_and_tomograms_are_compared_with_no_other_runs(bioreco):
+    for words in (["method=sense", *TASK], ["method=rytov", "data=odt"]):
+        said = bioreco("train", *words, "output.runs=[there]")
+        assert said.status == 2
+        assert "output.runs is for deconvolved images and half sets" in said.err
+
+
 def test_a_series_in_another_layout_gives_the_same_volumes(bioreco):
     """Frames last and coils first, in an .npz of plain arrays, as other programs leave them."""
     single = [word for word in TASK if "multiband" not in word] + ["data.multiband=1"]

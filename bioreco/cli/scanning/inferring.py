@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build, find
+from bioreco.cli import doubting
 from bioreco.cli.assembly import Kept
 from bioreco.cli.context import Context
 from bioreco.cli.learning import recorded
@@ -25,6 +26,7 @@ log = logging.getLogger("bioreco")
 
 def infer(config: DictConfig, context: Context, runtime: Runtime, kept: Kept) -> None:
     """Reconstruct the scans given with a trained method, prepared as those it learnt from."""
+    doubting.alone(config)
     trusted = tuple(config.trust or ())
     method, shape = kept.rebuild(trusted)
     data = _opened(config, kept, trusted)

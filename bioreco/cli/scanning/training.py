@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bioreco.build import build
+from bioreco.cli import doubting
 from bioreco.cli.assembly import Shape, assemble, plain
 from bioreco.cli.context import Context
 from bioreco.cli.learning import names, recorded, summary_of
@@ -33,6 +34,7 @@ def train(
 ) -> float | None:
     """Train a method on scans; return the loss of its validation."""
     options: Options = build(config.trainer, "trainer")
+    doubting.alone(config)
     shape = Shape(data.bands, 2, joint=True, augment="none", complex=True)
     method, factories = assemble(config, shape)
     problems = data.training(method.wants)

@@ -41,7 +41,7 @@ def infer(config: DictConfig, context: Context, runtime: Runtime, kept: Kept) ->
         "checkpoint": str(kept.path),
         "steps": int(kept.state["step"]),
     }
-    wanted = doubting.asked(config).word != "false"
+    wanted = doubting.alone(config).word != "false"
     with recorded(context.folder, values, writes=True):
         found = apply(method, views, runtime, paths, note=kept.names, doubt=wanted, apart=not given)
         values["results"] = [str(path) for path in found.paths]

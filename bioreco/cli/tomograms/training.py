@@ -41,7 +41,7 @@ def train(
     options: Options = build(config.trainer, "trainer")
     method, factories = assemble(config, SHAPE)
     beside = chosen(config, context, data)
-    doubt = doubting.asked(config).word != "false"
+    doubt = doubting.alone(config).word != "false"
     with recorded(folder, names(config, context), writes=runtime.first) as values:
         extras = {"config": plain(config), "kind": data.kind, "shape": asdict(SHAPE)}
         fitted = learn(method, factories, data, options, runtime, folder, config.seed, extras)
