@@ -107,14 +107,7 @@ def asked(config: DictConfig) -> Doubt:
 
 
 def alone(config: DictConfig) -> Doubt:
-    """Return what is asked for of data that are compared with no other runs.
-
-    Raises
-    ------
-    UserError
-        If other runs are named, too.
-
-    """
+    """Return what is asked for of data that no other runs are compared with; refuse any."""
     if (config.get("output") or {}).get("runs"):
         raise UserError("output.runs is for deconvolved images and half sets of particles")
     return asked(config)

@@ -61,7 +61,7 @@ class Sprites:
 
     Attributes
     ----------
-    particles, truth, preparation, box, pixel_size
+    particles, truth, conformations, preparation, box, pixel_size
         As of `CryoEMData`: there is no volume, and pixels are 1 Angstrom.
     codes
         Bend and length of each tail (n, 2), in -1 to 1.
@@ -77,7 +77,7 @@ class Sprites:
 
     kind = "particles"
     inputs, dims, channels, augment = 1, 2, "independent", "none"
-    truth = None
+    truth = conformations = None
     pixel_size = 1.0
 
     def __init__(
