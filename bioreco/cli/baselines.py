@@ -18,6 +18,7 @@ from bioreco.build import build, check_suits
 from bioreco.cli import consistency
 from bioreco.cli.applying import apply, targets
 from bioreco.cli.assembly import Shape, assemble
+from bioreco.cli.beside import wanted
 from bioreco.cli.context import Context
 from bioreco.cli.learning import facts
 from bioreco.cli.listing import config_dir, groups
@@ -27,7 +28,6 @@ from bioreco.data.frames import Frames
 from bioreco.data.measurements import Measurements
 from bioreco.engine.predict import Predictor
 from bioreco.engine.runtime import Runtime
-from bioreco.errors import UserError, nearest
 from bioreco.methods.method import Method
 from bioreco.metrics.noise import Noise
 
@@ -40,14 +40,6 @@ def known() -> dict[str, Path]:
     return {name: path for name, path in files.items() if "optim" not in OmegaConf.load(path)}
 
 
-def wanted(config: DictConfig, own: Sequence[str] = ()) -> list[str]:
-    """Return the names asked for; "auto" asks for the data's `own`."""
-    given = config.get("baselines") or []
-    if given == "auto":
-        return list(own)
-    return [given] if isinstance(given, str) else list(dict.fromkeys(map(str, given)))
-
-
 def check(config: DictConfig, context: Context, parts: Sequence[Measurements]) -> None:
     """Refuse what can't be run or scored, before anything is trained.
 
@@ -57,20 +49,15 @@ def check(config: DictConfig, context: Context, parts: Sequence[Measurements]) -
         If a name is unknown, or there is no reference to score against.
 
     """
-    names = wanted(config)
-    if not names:
+    if not config.get("baselines"):
         return
-    allowed = known()
-    for name in names:
-        if name not in allowed:
-            raise UserError(
-                f"baselines={name}: choose among {', '.join(allowed)}.{nearest(name, allowed)}"
-            )
-    if not any(clean is not None for part in parts for clean in part.references):
-        raise UserError(
-            f"baselines=[{','.join(names)}]: they are scored against a clean reference, and there"
-            " is none: say data.reference=[FILE,...]"
-        )
+    names = wanted(
+        config,
+        known(),
+        known=any(clean is not None for part in parts for clean in part.references),
+        missing="they are scored against a clean reference, and there is none: say"
+        " data.reference=[FILE,...]",
+    )
     for name in names:
         for part in parts:
             _method(config, context, name, Shape.of(part))
@@ -89,7 +76,7 @@ def scored(
     Returns what metrics.json then says of all baselines, those in `values` included.
     """
     found = dict(values.get("baselines", {}))
-    for name in wanted(config):
+    for name in wanted(config, known()):
         results: list[Frames] = []
         more: dict[str, float] = {}
         references: list[Frames | None] = []

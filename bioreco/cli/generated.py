@@ -15,11 +15,11 @@ from omegaconf import DictConfig
 
 from bioreco import __version__
 from bioreco.cli import tables
+from bioreco.cli.beside import wanted
 from bioreco.data.formats import create
 from bioreco.data.image import Image
 from bioreco.data.raw import Memory
 from bioreco.engine.galleries import Row, gallery
-from bioreco.errors import UserError, nearest
 from bioreco.methods.ambientgan import AmbientGAN
 from bioreco.metrics.distributions import sliced_wasserstein
 
@@ -59,26 +59,17 @@ class Sets:
     unit: float
 
 
-def wanted(config: DictConfig, *, known: bool) -> list[str]:
+def compared(config: DictConfig, *, known: bool) -> list[str]:
     """Return what is compared with: `known` says whether there are clean images.
 
     Raises
     ------
     UserError
-        If a name is unknown, or there is nothing to compare by.
+        If a name is unknown, or there is nothing to compare with.
 
     """
-    given = config.get("baselines") or []
-    if given == "auto":
-        return list(BASELINES) if known else []
-    names = [given] if isinstance(given, str) else list(given)
-    for name in names:
-        if name not in BASELINES:
-            told = ", ".join(BASELINES)
-            raise UserError(f"baselines={name}: choose among {told}.{nearest(name, BASELINES)}")
-    if names and not known:
-        raise UserError(f"baselines=[{','.join(names)}]: there are no clean images to compare with")
-    return names
+    missing = "there are no clean images to compare with"
+    return wanted(config, BASELINES, own=BASELINES, known=known, missing=missing)
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ def train(
     """Train a generator on images; return the loss of its validation."""
     parts = prepare(config, data)
     known = all(reference is not None for reference in data.references)
-    beside = generated.wanted(config, known=known)
+    beside = generated.compared(config, known=known)
     noise = look_at_noise(data.images)
     tell_noise(noise)
     with recorded(folder, names(config, context), writes=runtime.first) as values:

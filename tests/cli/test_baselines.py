@@ -112,7 +112,7 @@ def test_unknown_baselines_are_told(bioreco, monkeypatch):
     monkeypatch.setattr(baselines, "known", lambda: known)
     refused(
         bioreco("train", *SMALL, "baselines=[medan]"),
-        "baselines=medan: choose among gaussian, median. Did you mean 'median'?",
+        "baselines=medan: choose one of gaussian, median. Did you mean 'median'?",
     )
     monkeypatch.undo()
     assert {*METHODS, "bm3d"} <= set(baselines.known())

@@ -91,7 +91,7 @@ def test_kspace_is_reconstructed(bioreco):
     ("words", "told"),
     [
         (["data=mri"], "method=ambientgan does not go with forward=mri"),
-        (["data=blurred_sprites", "baselines=[noisy]"], "choose among input, wiener, clean"),
+        (["data=blurred_sprites", "baselines=[noisy]"], "choose one of input, wiener, clean"),
         (["data=cryoem", "forward=identity", "baselines=[clean]"], "there are no clean images"),
     ],
 )

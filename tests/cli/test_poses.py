@@ -89,7 +89,7 @@ def test_particles_seen_from_everywhere_have_no_scores(bioreco):
     ("words", "told"),
     [
         (["data=fmri"], "method=spatial_vae does not go with forward=sms_mri"),
-        ([*DATA, "baselines=[axis]"], "baselines=axis: choose among principal_axis"),
+        ([*DATA, "baselines=[axis]"], "baselines=axis: choose one of principal_axis"),
         ([*DATA, "method.latent=0"], "latent=0"),
     ],
 )

@@ -162,7 +162,7 @@ def test_images_can_be_simulated_too(bioreco):
         (["method=n2v", "data=fmri"], "method=n2v does not go with forward=sms_mri"),
         (["method=ssdu", "data=synthetic"], "method=ssdu does not go with forward=identity"),
         (["method=ssdu", *TASK, "forward=mri"], "forward=mri is for one slice at a time"),
-        (["method=ssdu", *TASK, "baselines=[sens]"], "baselines=sens: choose among"),
+        (["method=ssdu", *TASK, "baselines=[sens]"], "baselines=sens: choose one of"),
         (["method=ssdu", "data=mri", "data.paths=[no.h5]"], "no.h5"),
     ],
 )

@@ -125,7 +125,7 @@ def test_a_particle_that_moves(bioreco):
     [
         (["method=cryogan", "data=fmri"], "method=cryogan does not go with forward=sms_mri"),
         (["method=n2v", "data=cryoem"], "method=n2v does not go with forward=cryoem"),
-        (["method=cryogan", *DATA, "baselines=[spher]"], "baselines=spher: choose among sphere"),
+        (["method=cryogan", *DATA, "baselines=[spher]"], "baselines=spher: choose one of sphere"),
         (["method=cryogan", *DATA, *QUICK, "trainer.batch_size=9"], "trainer.batch_size=9"),
         (
             ["method=multi_cryogan", *DATA, "baselines=[rigid]"],

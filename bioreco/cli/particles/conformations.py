@@ -12,13 +12,13 @@ from omegaconf import DictConfig
 
 from bioreco import __version__
 from bioreco.cli import tables
+from bioreco.cli.beside import wanted
 from bioreco.cli.particles.ending import Ended
 from bioreco.cli.particles.scoring import MASK
 from bioreco.data.cryoem import CryoEMData
 from bioreco.data.particles.maps import write_map
 from bioreco.data.particles.values import Volume
 from bioreco.engine.galleries import Row, gallery
-from bioreco.errors import UserError, nearest
 from bioreco.methods.multi_cryogan import MultiCryoGAN
 from bioreco.metrics.conformations import compare, rigid
 from bioreco.metrics.fsc import soft_sphere
@@ -48,20 +48,14 @@ def check(config: DictConfig, data: CryoEMData) -> list[str]:
         If a name is unknown, or there is nothing to compare by.
 
     """
-    given, known = config.get("baselines") or [], data.conformations is not None
-    if given == "auto":
-        return list(BASELINES) if known else []
-    names = [given] if isinstance(given, str) else list(given)
-    for name in names:
-        if name not in BASELINES:
-            told = ", ".join(BASELINES)
-            raise UserError(f"baselines={name}: choose among {told}.{nearest(name, BASELINES)}")
-    if names and not known:
-        raise UserError(
-            f"baselines=[{','.join(names)}]: they are compared with true conformations, and there"
-            " are none: say data.volume=hinge:60"
-        )
-    return names
+    return wanted(
+        config,
+        BASELINES,
+        own=BASELINES,
+        known=data.conformations is not None,
+        missing="they are compared with true conformations, and there are none: say"
+        " data.volume=hinge:60",
+    )
 
 
 def leave(ended: Ended, beside: list[str]) -> dict[str, Any]:

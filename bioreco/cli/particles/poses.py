@@ -16,12 +16,12 @@ from omegaconf import DictConfig
 
 from bioreco import __version__
 from bioreco.cli import tables
+from bioreco.cli.beside import wanted
 from bioreco.cli.particles.ending import Ended, first
 from bioreco.data.particles.maps import write_stack
 from bioreco.data.particles.samples import ParticleData
 from bioreco.engine.galleries import Row, gallery
 from bioreco.engine.sampler import collate, tensors
-from bioreco.errors import UserError, nearest
 from bioreco.methods.method import Batch
 from bioreco.methods.principal_axis import principal_axis
 from bioreco.methods.spatial_vae import SpatialVAE
@@ -56,21 +56,14 @@ def check(config: DictConfig, data: ParticleData) -> list[str]:
         If a name is unknown, or there is nothing to compare by.
 
     """
-    given = config.get("baselines") or []
-    known = true_angles(data) is not None
-    if given == "auto":
-        return list(BASELINES) if known else []
-    names = [given] if isinstance(given, str) else list(given)
-    for name in names:
-        if name not in BASELINES:
-            told = ", ".join(BASELINES)
-            raise UserError(f"baselines={name}: choose among {told}.{nearest(name, BASELINES)}")
-    if names and not known:
-        raise UserError(
-            f"baselines=[{','.join(names)}]: they are compared with true angles, and these"
-            " particles have none, or weren't all seen from one direction"
-        )
-    return names
+    return wanted(
+        config,
+        BASELINES,
+        own=BASELINES,
+        known=true_angles(data) is not None,
+        missing="they are compared with true angles, and these particles have none, or weren't all"
+        " seen from one direction",
+    )
 
 
 def true_angles(data: ParticleData) -> Doubles | None:

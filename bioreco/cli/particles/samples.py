@@ -15,7 +15,7 @@ from bioreco.methods.ambientgan import AmbientGAN
 
 def check(config: DictConfig, data: ParticleData) -> list[str]:
     """Return what is compared with, where the data can draw clean images."""
-    return generated.wanted(config, known=hasattr(data, "clean"))
+    return generated.compared(config, known=hasattr(data, "clean"))
 
 
 def leave(ended: Ended, beside: list[str]) -> dict[str, Any]:

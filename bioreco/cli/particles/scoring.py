@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from bioreco.cli import tables
+from bioreco.cli.beside import wanted
 from bioreco.data.cryoem import CryoEMData
 from bioreco.engine.sampler import collate
-from bioreco.errors import UserError, nearest
 from bioreco.methods.known_poses import known_poses, spherical_average
 from bioreco.methods.method import Batch
 from bioreco.metrics.alignment import aligned_fsc
@@ -60,29 +60,22 @@ class Found:
     null: Null | None = None
 
 
-def wanted(config: DictConfig, data: CryoEMData) -> list[str]:
+def compared(config: DictConfig, data: CryoEMData) -> list[str]:
     """Return what is compared with: the floor, the ceiling, and unrelated volumes.
 
     Raises
     ------
     UserError
-        If a name is unknown.
+        If a name is unknown, or there is nothing to compare with.
 
     """
-    given = config.get("baselines") or []
-    if given == "auto":
-        given = BASELINES if data.truth is not None else []
-    names = [given] if isinstance(given, str) else list(given)
-    for name in names:
-        if name not in BASELINES:
-            known = ", ".join(BASELINES)
-            raise UserError(f"baselines={name}: choose among {known}.{nearest(name, BASELINES)}")
-    if names and data.truth is None:
-        raise UserError(
-            f"baselines=[{','.join(names)}]: they are compared with a true volume, and there is"
-            " none: say data.volume=MAP"
-        )
-    return names
+    return wanted(
+        config,
+        BASELINES,
+        own=BASELINES,
+        known=data.truth is not None,
+        missing="they are compared with a true volume, and there is none: say data.volume=MAP",
+    )
 
 
 def baselines(names: Sequence[str], data: CryoEMData) -> dict[str, Found]:

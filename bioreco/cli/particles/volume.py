@@ -22,8 +22,8 @@ log = logging.getLogger("bioreco")
 
 
 def check(config: DictConfig, data: CryoEMData) -> list[str]:
-    """Return what is compared with; see `scoring.wanted`."""
-    return scoring.wanted(config, data)
+    """Return what is compared with; see `scoring.compared`."""
+    return scoring.compared(config, data)
 
 
 def leave(ended: Ended, beside: list[str]) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from bioreco.build import check_suits
 from bioreco.cli.assembly import Shape, assemble
-from bioreco.cli.baselines import known, wanted
+from bioreco.cli.baselines import known
+from bioreco.cli.beside import wanted
 from bioreco.cli.context import Context
 from bioreco.cli.scanning.applying import Found, apply
 from bioreco.data.scans import Scans
 from bioreco.engine.runtime import Runtime
-from bioreco.errors import UserError, nearest
 from bioreco.hints import ConfigError
 from bioreco.methods.method import Facts, Method
 
@@ -31,13 +31,8 @@ def chosen(config: DictConfig, context: Context, data: Scans) -> dict[str, Metho
         If a name is unknown, or doesn't go with the forward model.
 
     """
-    names = wanted(config, data.baselines)
     allowed = fitting(config, context)
-    for name in names:
-        if name not in allowed:
-            raise UserError(
-                f"baselines={name}: choose among {', '.join(allowed)}.{nearest(name, allowed)}"
-            )
+    names = wanted(config, allowed, own=data.baselines)
     shape = Shape(data.bands, 2, joint=True, augment="none", complex=True)
     return {name: assemble(allowed[name], shape)[0] for name in names}
 

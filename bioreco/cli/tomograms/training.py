@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from bioreco.build import build
 from bioreco.cli import doubting
 from bioreco.cli.assembly import Shape, assemble, plain
-from bioreco.cli.baselines import wanted
+from bioreco.cli.beside import wanted
 from bioreco.cli.context import Context
 from bioreco.cli.learning import names, recorded, summary_of
 from bioreco.cli.scanning.baselines import fitting
@@ -25,7 +25,6 @@ from bioreco.engine.projections import Projections
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.sampler import Samples
 from bioreco.engine.training import Factory, Fitted
-from bioreco.errors import UserError, nearest
 from bioreco.methods.method import Facts, Method
 from bioreco.methods.projectiongan import ProjectionGAN
 
@@ -70,13 +69,8 @@ def chosen(config: DictConfig, context: Context, data: ODTData) -> dict[str, Met
     """
     own = [name for name in data.baselines if name != context.choices.get("method")]
     known = any(one.truth is not None for one in data.tests)
-    given = wanted(config, own if known else own[:2])
     allowed = fitting(config, context)
-    for name in given:
-        if name not in allowed:
-            raise UserError(
-                f"baselines={name}: choose among {', '.join(allowed)}.{nearest(name, allowed)}"
-            )
+    given = wanted(config, allowed, own=own if known else own[:2])
     return {name: assemble(allowed[name], SHAPE)[0] for name in given}
 
 
