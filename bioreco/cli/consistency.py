@@ -23,7 +23,7 @@ from bioreco.engine.runtime import fold
 from bioreco.engine.wiener import noise_variance
 from bioreco.metrics.frc import SMALLEST, frc
 from bioreco.metrics.noise import Noise
-from bioreco.operators.blur import LearnablePSF
+from bioreco.operators.learnable_psf import LearnablePSF
 
 log = logging.getLogger("bioreco")
 

@@ -30,8 +30,8 @@ from bioreco.methods.judges import Judges, Make, check_views
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
 from bioreco.methods.passage import Forward, Microscope, Scanner
 from bioreco.methods.pool import Pool
-from bioreco.operators.blur import LearnablePSF
 from bioreco.operators.convolution import cut
+from bioreco.operators.learnable_psf import LearnablePSF
 
 
 class OTCycleGAN(Method):
@@ -168,7 +168,9 @@ class OTCycleGAN(Method):
     def _measuring(self, batch: Batch, y: Tensor, made: Tensor, blurred: Tensor) -> Losses:
         """Return what H minimises."""
         losses = {"adversarial": self._convincing(blurred)}
-        losses["cycle"] = self.cycle * distance(self.passage.forward(batch)(made), y)
+        weight = self.cycle * getattr(self.forward_model, "cycle", 1.0)
+        if weight:
+            losses["cycle"] = weight * distance(self.passage.forward(batch)(made), y)
         return losses
 
     def _convincing(self, blurred: Tensor) -> Tensor:

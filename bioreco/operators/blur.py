@@ -1,4 +1,4 @@
-"""The forward models of a microscope: a known point spread function, or one that is learnt."""
+"""The forward model of a microscope whose point spread function is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bioreco.errors import UserError, nearest
+from bioreco.errors import UserError, choose
 from bioreco.operators.convolution import BOUNDARIES, Border, Boundary, Cells, Convolution
 from bioreco.operators.linear import LinearOperator
 from bioreco.operators.optics import Optics, gaussian
@@ -16,7 +16,6 @@ from bioreco.operators.optics import Optics, gaussian
 FORMULAS = ("gaussian", "born_wolf", "gibson_lanni")
 WIDE = 4.0  # standard deviations that a Gaussian kernel reaches
 ALIKE = 1e-3  # of the peak: kernels that differ less are taken to be symmetric
-FAINT = 1e-4  # of the peak: what a learnt kernel starts from where the given one is darker
 
 
 class Blur(nn.Module):
@@ -69,11 +68,7 @@ class Blur(nn.Module):
         optics: Optics | None = None,
     ) -> None:
         super().__init__()
-        if boundary not in BOUNDARIES:
-            raise UserError(
-                f"forward.boundary={boundary}: choose one of {', '.join(BOUNDARIES)}."
-                + nearest(boundary, BOUNDARIES)
-            )
+        choose("forward.boundary", boundary, BOUNDARIES)
         if not 1 <= down <= 8:
             raise UserError(f"forward.down={down}: 1 to 8 fine pixels in a measured one")
         self.dims, self.psf, self.boundary, self.down = dims, psf, boundary, down
@@ -143,69 +138,6 @@ class Blur(nn.Module):
             if own is not None and found is not None and own.shape != found.shape:
                 own.data = torch.empty_like(found, device=own.device)
         super()._load_from_state_dict(state, prefix, *rest)
-
-
-class LearnablePSF(Blur):
-    """y = h * x with h = softmax(w): nowhere negative and of sum 1, whatever w is learnt.
-
-    The arguments of `Blur` say what it starts from.
-
-    Parameters
-    ----------
-    recentre_every
-        Steps after which the centre of mass is moved back to the centre: shifting h one way and x
-        the other changes nothing in y.
-
-    """
-
-    def __init__(
-        self,
-        dims: int,
-        spacing: tuple[float, ...] | None,
-        measured: Tensor | None,
-        *,
-        psf: str = "gaussian",
-        sigma: float | list[float] | None = None,
-        pixel_size: list[float] | None = None,
-        extent: list[int] | None = None,
-        boundary: Boundary = "mirror",
-        down: int = 1,
-        recentre_every: int = 100,
-        optics: Optics | None = None,
-    ) -> None:
-        super().__init__(
-            dims, spacing, measured, psf=psf, sigma=sigma, pixel_size=pixel_size, extent=extent,
-            boundary=boundary, down=down, optics=optics,
-        )  # fmt: skip
-        if recentre_every < 1:
-            raise UserError(f"forward.recentre_every={recentre_every}: at least 1 step")
-        self.recentre_every = recentre_every
-        start = self._kernel.clamp(min=FAINT * float(self._kernel.max().clamp(min=1e-12)))
-        self.weights = nn.Parameter(start.log())
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.steps: Tensor
-
-    @property
-    def kernel(self) -> Tensor:
-        """The PSF as learnt so far."""
-        return self.weights.flatten().softmax(0).view_as(self.weights)
-
-    @torch.no_grad()
-    def restrain(self) -> None:
-        """Count a step, and recentre the kernel when it is time."""
-        self.steps += 1
-        if int(self.steps) % self.recentre_every:
-            return
-        kernel, least = self.kernel, float(self.weights.min())
-        for axis, n in enumerate(kernel.shape):
-            others = tuple(k for k in range(kernel.ndim) if k != axis)
-            along = kernel.sum(others) if others else kernel
-            middle = float((along * torch.arange(n, device=along.device)).sum())
-            off = round(middle - n // 2)
-            if off:
-                moved = self.weights.roll(-off, axis)
-                moved.narrow(axis, n - off if off > 0 else 0, abs(off)).fill_(least)
-                self.weights.copy_(moved)
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:

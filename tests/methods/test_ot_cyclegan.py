@@ -13,7 +13,8 @@ from bioreco.metrics.noise import Noise
 from bioreco.networks.critic import Critic
 from bioreco.networks.forward import ForwardNetwork
 from bioreco.networks.unet import UNet
-from bioreco.operators.blur import Blur, LearnablePSF
+from bioreco.operators.blur import Blur
+from bioreco.operators.learnable_psf import LearnablePSF
 
 
 def critic(inputs: int = 1) -> Critic:
@@ -60,6 +61,16 @@ def test_a_learnt_forward_model_has_a_critic_of_its_own(forward):
         gradients[name] = max(float(g.abs().max()) for g in found if g is not None)
     assert names == ["critic", "measured_critic", "network", "forward"]
     assert min(gradients.values()) > 0
+
+
+@pytest.mark.parametrize("cycle", [0.0, 0.5])
+def test_a_kernel_may_be_learnt_from_the_cycle_too(cycle):
+    method = made(LearnablePSF(2, None, None, sigma=1.0, cycle=cycle))
+    losses = dict(method.step(batch()))
+    assert set(losses["forward"]) == {"adversarial", *(["cycle"] if cycle else [])}
+    if cycle:
+        share = losses["forward"]["cycle"] / losses["network"]["cycle"]
+        assert float(share.detach()) == pytest.approx(cycle, rel=1e-4)
 
 
 def test_the_cycles_are_norms_over_all_pixels():

@@ -11,9 +11,10 @@ from scipy import ndimage, optimize
 from scipy.signal import fftconvolve
 
 from bioreco.errors import UserError
-from bioreco.operators.blur import Blur, LearnablePSF
+from bioreco.operators.blur import Blur
 from bioreco.operators.convolution import Border, Cells, Convolution, fast_size
 from bioreco.operators.laws import check, failures
+from bioreco.operators.learnable_psf import RECENTRED, LearnablePSF
 from bioreco.operators.optics import Optics, gaussian
 
 
@@ -129,11 +130,12 @@ def test_only_what_looks_alike_may_be_turned():
 
 
 def test_a_learnt_kernel_is_positive_of_sum_one_and_stays_centred():
-    model = LearnablePSF(2, None, None, sigma=1.0, recentre_every=2)
+    model = LearnablePSF(2, None, None, sigma=1.0, shape="free")
     with torch.no_grad():
         model.weights.copy_(model.weights.roll(2, 0))
     before = model.kernel
-    model.restrain()
+    for _ in range(RECENTRED - 1):
+        model.restrain()
     assert torch.equal(model.kernel, before)
     model.restrain()
     kernel = model.kernel.detach()
@@ -143,6 +145,43 @@ def test_a_learnt_kernel_is_positive_of_sum_one_and_stays_centred():
     assert float(kernel.sum()) == pytest.approx(1)
     model.operator()(torch.rand(1, 1, 12, 12)).square().sum().backward()
     assert float(model.weights.grad.abs().max()) > 0
+
+
+def test_a_radial_kernel_is_that_of_a_round_lens_on_pixels_of_any_shape():
+    spacing = (200.0, 130.0, 65.0)
+    model = LearnablePSF(3, spacing, None)
+    start = model.kernel.detach()
+    assert model.weights.ndim == 2
+    assert float((start - model._kernel).abs().max()) < 0.05 * float(start.max())
+    with torch.no_grad():
+        model.weights.add_(torch.randn(model.weights.shape))
+    kernel = model.kernel.detach()
+    z, y, x = (n // 2 for n in kernel.shape)
+    assert torch.allclose(kernel[:, y + 2, x], kernel[:, y, x + 4])  # 260 nanometres
+    assert torch.allclose(kernel, kernel.flip(1))
+    model.weights.data = model.weights.roll(3, 0)
+    for _ in range(RECENTRED):
+        model.restrain()
+    along = model.kernel.detach().sum((1, 2))
+    assert abs(float((along * torch.arange(len(along))).sum()) - z) < 1
+
+
+@pytest.mark.parametrize("shape", ["radial", "free"])
+def test_a_kernel_is_learnt_from_pairs(shape):
+    torch.manual_seed(0)
+    H = Blur(2, (65.0, 65.0), None).operator()
+    model = LearnablePSF(2, (65.0, 65.0), None, sigma=2.2, extent=[17, 17], shape=shape)
+    x = (torch.rand(8, 1, 48, 48) > 0.97).float()
+    y = H(x)
+    rate = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(150):
+        loss = (model.operator()(x) - y).square().sum()
+        rate.zero_grad()
+        loss.backward()
+        rate.step()
+    true = Blur(2, (65.0, 65.0), None).kernel
+    found = torch.stack([true.flatten(), model.kernel.detach().flatten()])
+    assert float(torch.corrcoef(found)[0, 1]) > 0.995  # 0.91 at the start
 
 
 def test_a_kernel_of_a_file_is_restored_without_the_file():
@@ -184,4 +223,18 @@ def test_a_wrong_blur_is_told(options, told):
 def test_wrong_optics_are_told(options, told):
     with pytest.raises(UserError) as said:
         Optics(**options)
+    assert str(said.value) == told
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"shape": "radal"}, "forward.shape=radal: choose one of radial, free. Did you mean"
+         " 'radial'?"),
+        ({"cycle": -1.0}, "forward.cycle=-1: a share of the cycle's weight, not negative"),
+    ],
+)  # fmt: skip
+def test_a_wrong_learnable_kernel_is_told(options, told):
+    with pytest.raises(UserError) as said:
+        LearnablePSF(2, None, None, sigma=1.0, **options)
     assert str(said.value) == told
