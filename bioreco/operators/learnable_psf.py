@@ -14,7 +14,7 @@ from bioreco.operators.optics import Optics
 
 SHAPES = ("radial", "free")
 RECENTRED = 100  # steps between two looks at the centre of mass
-FAINT = 1e-4  # of the peak: what a learnt kernel starts from where the given one is darker
+FAINT = 1e-5  # of the peak: what a learnt kernel starts from where the given one is darker
 
 
 class LearnablePSF(Blur):
