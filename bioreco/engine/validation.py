@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bioreco.engine.curves import drawn
 from bioreco.engine.journal import Journal
 from bioreco.engine.pictures import picture
 from bioreco.engine.runtime import Runtime
@@ -34,7 +35,8 @@ def validate(
     method, samples, runtime
         What is validated, on what, where.
     log, step
-        Where the picture goes: what the first batch looks like and its reconstruction.
+        Where the pictures go: what the first batch looks like and its reconstruction, and spectra
+        where the method has some.
     floor
         The part of the loss that is noise; `val/excess` is the loss without it.
 
@@ -49,6 +51,10 @@ def validate(
             if number == 0:
                 seen, mean = method.look(on_device), method.reconstruct(on_device).mean
                 log.picture("reconstruction", step, picture(_plane(seen), _plane(mean)))
+                spectra = method.spectra(on_device)
+                if spectra:
+                    lines = {name: one.float().cpu().numpy() for name, one in spectra.items()}
+                    log.picture("spectra", step, drawn(lines))
     values = {key: float(torch.stack(losses).mean()) for key, losses in totals.items()}
     if floor is not None and "val/mse" in values:
         values |= {"val/noise_floor": floor, "val/excess": values["val/mse"] - floor}

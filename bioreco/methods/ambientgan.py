@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from bioreco.errors import UserError
-from bioreco.methods import draws
+from bioreco.methods import draws, spectra
 from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.camera import Camera
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
@@ -191,6 +191,11 @@ class AmbientGAN(Method):
         """Return the distance that the critic sees between measurements and simulated ones."""
         fake = self.measured(self.images(self._drawn(batch)), batch)
         return {"distance": self.critic(batch["y"]).mean() - self.critic(fake).mean()}
+
+    def spectra(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Return those of measurements, and of simulated ones."""
+        fake = self.measured(self.images(self._drawn(batch)), batch)
+        return {"measured": spectra.of_images(batch["y"]), "simulated": spectra.of_images(fake)}
 
     def reconstruct(self, batch: Batch) -> Estimate:
         """Return images of the generator's own, side by side where the measurements are larger.

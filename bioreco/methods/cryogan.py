@@ -154,6 +154,16 @@ class CryoGAN(Method):
         fake = see(self._simulate(self._matter(len(batch["y"]), 1.0), batch), batch)
         return {"distance": self.critic(see(batch["y"], batch)).mean() - self.critic(fake).mean()}
 
+    def spectra(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Return those of particles, and of the volume's noisy projections."""
+        if not self._rings.any():
+            return {}
+        fake = self._simulate(self._matter(len(batch["y"]), 1.0), batch)
+        return {
+            "particles": spectra.of_images(batch["y"]),
+            "simulated": spectra.of_images(fake),
+        }
+
     def reconstruct(self, batch: Batch) -> Estimate:
         """Return the volume (1, 1, z, y, x); it was made of the measurements in training."""
         return Estimate(self.volume_now()[None, None].to(batch["y"].device))

@@ -170,6 +170,15 @@ class Method(nn.Module):
             f"{who}/{key}": loss for who, all_ in self.step(batch) for key, loss in all_.items()
         }
 
+    def spectra(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Return powers at equal steps from the frequency 0 to Nyquist, which validation draws.
+
+        The default is none; methods whose simulated images should be like the measured ones say
+        those of both.
+        """
+        del batch
+        return {}
+
     @property
     def augment(self) -> str:
         """How patches may be turned at most: "turn", "mirror" or "none"; see `Patches`."""

@@ -89,6 +89,12 @@ def compare(real: Tensor, fake: Tensor, nyquist: float = 1.0) -> dict[str, Tenso
     }
 
 
+@torch.no_grad()
+def of_images(images: Tensor) -> Tensor:
+    """Return the mean power of images (b, c, y, x) in rings from 0 to Nyquist (y // 2 + 1,)."""
+    return by_radius(power(images), images.shape[-1])
+
+
 def _ring(size: int, like: Tensor) -> Tensor:
     rings = (frequency(size, like) * size / 2).round().long()
     return rings.clamp(max=size // 2).flatten()

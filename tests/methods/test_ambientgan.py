@@ -203,3 +203,13 @@ def test_a_step_of_kspace_updates_critic_and_network():
 def test_slices_measured_at_the_same_points_are_refused():
     with pytest.raises(UserError, match=r"data\.jitter=true"):
         updates(kspace(), slices(alike=True))
+
+
+def test_the_spectra_of_measured_and_simulated_images_are_told():
+    made = method()
+    given = particles(4)
+    white = given | {"y": torch.randn(4, 1, BOX, BOX, generator=torch.Generator().manual_seed(3))}
+    told = made.spectra(white)
+    assert set(told) == {"measured", "simulated"}
+    assert {len(rings) for rings in told.values()} == {BOX // 2 + 1}
+    assert float(told["measured"][1:].mean()) == pytest.approx(1, abs=0.2)

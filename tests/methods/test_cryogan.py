@@ -403,3 +403,12 @@ def test_a_critic_that_runs_away_stops_the_run():
         parameter.data.mul_(100)
     with pytest.raises(UserError, match="diverged: the critic's slope"):
         updates(made, particles())
+
+
+def test_the_spectra_of_particles_and_projections_are_told_once_training_began():
+    made = method()
+    assert made.spectra(particles()) == {}
+    updates(made, particles())
+    told = made.spectra(particles())
+    assert set(told) == {"particles", "simulated"}
+    assert all(len(rings) == BOX // 2 + 1 and bool((rings > 0).all()) for rings in told.values())
