@@ -7,7 +7,8 @@ sharp images, whose cost is that of both directions, is a cycle and one or two c
     min_{G,H} max_{D_X,D_Y}  lambda (E ||y - H G(y)|| + E ||G(H x + n) - x||)
         + E D_X(x) - E D_X(G(y)) + E D_Y(y) - E D_Y(H x + n).
 
-Norms are over all pixels of a sample, so that their slope is 1, as is that of the critics.
+Norms are over all pixels of a sample, so that their slope is 1, as is that of the critics. Of the
+first, what noise explains is taken off: else G explains the noise of y, too.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class OTCycleGAN(Method):
     pool
         Images of the past that the critics are shown; see `Pool`.
     noise
-        "estimated": n is as strong as in the measurements at that signal; "none": n = 0.
+        "estimated": n is as strong as in the measurements at that signal, and ||y - H G(y)|| counts
+        as far as it is more than noise; "none": n = 0.
     views
         Planes of stacks that critics see, each orientation one of its own: "xy", "xz", "yz".
     adversarial
@@ -158,7 +160,7 @@ class OTCycleGAN(Method):
         if self.shared:
             losses["adversarial_measured"] = self._convincing(blurred)
         found = self.sharpen(blurred if self.shared else blurred.detach())
-        losses["cycle"] = self.cycle * distance(H(made), y)
+        losses["cycle"] = self.cycle * self._cycle(H(made), y, batch)
         losses["cycle_sharp"] = self.cycle * distance(found, x)
         if self.identity:
             losses["identity"] = self.identity * distance(self.sharpen(x), x)
@@ -170,8 +172,13 @@ class OTCycleGAN(Method):
         losses = {"adversarial": self._convincing(blurred)}
         weight = self.cycle * getattr(self.forward_model, "cycle", 1.0)
         if weight:
-            losses["cycle"] = weight * distance(self.passage.forward(batch)(made), y)
+            losses["cycle"] = weight * self._cycle(self.passage.forward(batch)(made), y, batch)
         return losses
+
+    def _cycle(self, again: Tensor, y: Tensor, batch: Batch) -> Tensor:
+        """Return how much more than by noise H G(y) differs from y."""
+        noise = self.passage.noise(again.detach(), batch) if self.noise else None
+        return distance(again, y, noise)
 
     def _convincing(self, blurred: Tensor) -> Tensor:
         return self.measured_critics.fooled(blurred)["adversarial"]

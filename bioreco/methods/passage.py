@@ -33,6 +33,9 @@ class Passage(Protocol):
     def remeasured(self, batch: Batch, *, noisy: bool) -> Tensor:
         """Return H x + n of the sharp images of the batch."""
 
+    def noise(self, clean: Tensor, batch: Batch) -> Tensor | None:
+        """Return the deviation of noise that measurements of `clean` have, where it's known."""
+
     def images(self, sharp: Tensor) -> Tensor:
         """Return the sharp images of a batch with real channels."""
 
@@ -79,6 +82,10 @@ class Microscope:
         noise = torch.randn_like(clean[..., ::down, ::down])
         noise = noise.repeat_interleave(down, -1).repeat_interleave(down, -2)
         return clean + self.camera.deviation(clean, batch) * noise
+
+    def noise(self, clean: Tensor, batch: Batch) -> Tensor:
+        """Return that of the camera, on the network's scale."""
+        return self.camera.deviation(clean, batch).expand_as(clean)
 
     def images(self, sharp: Tensor) -> Tensor:
         """Return them as they are."""
@@ -135,6 +142,9 @@ class Scanner:
             noise = torch.randn_like(y) * noise_of_scan(batch)[:count]
             y = y + torch.where(mask, noise, 0)
         return apart(H.adjoint(y))
+
+    def noise(self, clean: Tensor, batch: Batch) -> None:
+        """Know nothing of that of E^H y."""
 
     def images(self, sharp: Tensor) -> Tensor:
         """Return real and imaginary parts as channels."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bioreco.errors import UserError
+from bioreco.methods.camera import Camera
 from bioreco.methods.method import Facts
 from bioreco.methods.ot_cyclegan import OTCycleGAN
 from bioreco.methods.pool import Pool
@@ -88,6 +89,21 @@ def test_the_cycles_are_norms_over_all_pixels():
     told = 2 * float(distance(G(H(x)), x))
     assert float(losses["cycle_sharp"]) == pytest.approx(told, rel=1e-5)
     assert float(losses["identity"]) == pytest.approx(3 * float(distance(G(x), x)), rel=1e-5)
+
+
+def test_what_noise_explains_is_no_cost_of_the_first_cycle():
+    method = made()
+    given = batch()
+    H, y = method.forward_model.operator(), given["y"]
+    away = (H(method.sharpen(y)) - y).detach().flatten(1).norm(dim=1)
+    whole = dict(method.step(given))["network"]["cycle"].detach()
+    assert float(whole) == pytest.approx(10 * float(away.mean()), rel=1e-4)  # no noise is known
+    half = 0.5 * float(away.mean()) / 16  # of a pixel
+    method.passage.camera = Camera(sigma=10 * half, read=10 * half)  # on a scale of 10
+    less = dict(method.step(given))["network"]["cycle"].detach()
+    assert float(less) == pytest.approx(0.5 * float(whole), rel=1e-4)
+    method.passage.camera = Camera(sigma=1000.0, read=1000.0)
+    assert float(dict(method.step(given))["network"]["cycle"].detach()) == 0
 
 
 def test_blurred_sharp_images_are_as_noisy_as_the_measurements():
