@@ -91,6 +91,13 @@ def scored(found: Sequence[Found], values: Mapping[str, object]) -> dict[str, An
         log.info("No score without a truth: %s.", absent)
         return {"score": {"absent": absent}}
     together = mean(each)
+    if together["heldout_error"] < heldout.LEAST:
+        absent = (
+            f"an error of {number(100 * together['heldout_error'])} % of the noise variance can't"
+            " be, so the noise isn't as estimated where this method relies on it"
+        )
+        log.warning("No score without a truth: %s.", absent)
+        return {"score": {"absent": absent}}
     together["heldout_error_se"] = together["heldout_error_se"] / len(each) ** 0.5
     if any("psnr_heldout" not in one for one in each):
         together.pop("psnr_heldout", None)

@@ -27,6 +27,7 @@ Scores = dict[str, float]
 
 FOLDS = 4
 PIXELS = 2**18  # scored in all at the end
+LEAST = -0.1  # of the noise: an error is never negative, a noise estimate may be wrong by as much
 GLANCE = (2, 2**16)  # folds and pixels of a look during training
 
 CONVENTIONS = {
@@ -44,9 +45,13 @@ def why_not(noise: Sequence[Sequence[Noise]]) -> str | None:
 
 
 def judged(predictor: Predictor, found: Sequence[Crop], *, folds: int = GLANCE[0]) -> float:
-    """Return the mean held-out error of a denoiser over crops, as a share of the noise."""
+    """Return the mean held-out error of a denoiser over crops, as a share of the noise.
+
+    It is infinite where there is none, or where it is impossible.
+    """
     each = [one["heldout_error"] for crop in found for one in heldout(predictor, crop, folds=folds)]
-    return float(np.mean(each)) if each else math.inf
+    error = float(np.mean(each)) if each else math.inf
+    return math.inf if error < LEAST else error
 
 
 def heldout(predictor: Predictor, crop: Crop, *, folds: int = FOLDS) -> list[Scores]:

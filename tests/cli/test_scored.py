@@ -117,6 +117,17 @@ def test_weights_chosen_by_the_score_survive_a_stop_bit_for_bit(bioreco):
     shutil.rmtree("straight")
 
 
+def test_an_impossible_error_is_no_score(caplog):
+    found = scored([Found([{"heldout_error": -1.25, "heldout_error_se": 0.01}])], {})
+    assert found == {
+        "score": {
+            "absent": "an error of -125 % of the noise variance can't be, so the noise isn't as"
+            " estimated where this method relies on it"
+        }
+    }
+    assert "-125 %" in caplog.text
+
+
 def test_several_models_are_averaged_and_reasons_kept():
     one = {"heldout_error": 0.1, "heldout_error_se": 0.02, "psnr_heldout": 30.0}
     two = {"heldout_error": -0.02, "heldout_error_se": 0.02}

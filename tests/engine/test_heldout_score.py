@@ -96,6 +96,23 @@ def test_an_error_lost_in_its_own_noise_is_not_stated_as_a_psnr(as_frames):
     assert "psnr_heldout" not in scores
 
 
+class Overdone(Blur):
+    """Takes the noise away twice."""
+
+    def reconstruct(self, batch):
+        return Estimate(2 * super().reconstruct(batch).mean - batch["y"])
+
+
+def test_an_impossible_error_is_never_the_best(as_frames):
+    flat = 50 + SIGMA * np.random.default_rng(5).standard_normal((64, 64)).astype(np.float32)
+    chosen = crops([as_frames(flat)], [[Noise(read_noise=30.0, sigma=30.0)]], pixels=10)
+    (scores,) = heldout.heldout(predictor(Overdone(8.0)), chosen[0])
+    assert scores["heldout_error"] < -0.3  # the noise is 20
+    assert heldout.judged(predictor(Overdone(8.0)), chosen) == np.inf
+    rightly = crops([as_frames(flat)], [[KNOWN]], pixels=10)
+    assert heldout.judged(predictor(Blur(8.0)), rightly) == pytest.approx(0, abs=0.05)
+
+
 def test_what_was_taken_away_and_the_halves_are_described(as_frames):
     _, y = measured(128, 128)
     (crop,) = crops([as_frames(y)], [[KNOWN]], pixels=10)
