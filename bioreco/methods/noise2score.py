@@ -96,9 +96,15 @@ class Noise2Score(Method):
 
     def prepare(self, facts: Facts) -> None:
         """Find which noise there is, and how strong it is in each channel."""
-        found = channels(facts)
-        self.kind = choose(found) if self.noise == "auto" else self.noise
-        self.levels = levels(self.kind, found, self.level)
+        found, auto = channels(facts), self.noise == "auto"
+        self.kind = choose(found) if auto else self.noise
+        try:
+            self.levels = levels(self.kind, found, self.level)
+        except UserError:
+            if not auto or self.kind == "gaussian":
+                raise
+            self.kind = "gaussian"
+            self.levels = levels(self.kind, found, self.level)
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the noise."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from scipy.optimize import brentq
 from scipy.special import polygamma
@@ -47,6 +48,11 @@ class Channel:
         """Return the share of the pixels that lie below a level."""
         total = sum(pixels.numel() for pixels in self.pixels)
         return sum(int((pixels < below).sum()) for pixels in self.pixels) / total
+
+    def least(self) -> float:
+        """Return the grey level that hardly any pixel lies below."""
+        values = np.concatenate([pixels.flatten().cpu().numpy() for pixels in self.pixels])
+        return float(np.quantile(values, TOLERATED, method="inverted_cdf"))
 
     def gap(self) -> float:
         """Return the step between the values that pixels have, 0 if there are too many values."""
@@ -127,13 +133,17 @@ def _poisson(channel: Channel, level: float | None) -> Iterator[float]:
                 " of counts.\nUse method.noise=gaussian, or say method.level=(grey levels per"
                 " count)"
             )
+        # the level of no light is known to a count at best: pixels may be darker by that
+        lowest = channel.least() + 5 * math.sqrt(read)
+        offset = max(min(offset, lowest), offset - gain)
     else:
         gain, offset, read = level, 0.0, 0.0
     least = offset - 5 * math.sqrt(read)
     if (share := channel.share(least - 1e-6 * channel.unit)) > TOLERATED:
         raise UserError(
             f"method.noise=poisson: {share:.2g} of the pixels are below {least:.4g}, so they are"
-            " not counts.\nUse method.noise=gaussian, or leave method.level=null"
+            " not counts.\nUse method.noise=gaussian"
+            + ("" if level is None else ", or leave method.level=null")
         )
     mean = sum(float(p.mean()) for p in channel.pixels) / len(channel.pixels)
     variance = gain * max(mean - offset, 0.0) + read

@@ -15,7 +15,8 @@ from bioreco.data.synthetic import scene
 from bioreco.errors import UserError
 from bioreco.methods.method import Facts
 from bioreco.methods.noise2score import Noise2Score
-from bioreco.metrics.noise import estimate_noise
+from bioreco.methods.noise_level import ROW
+from bioreco.metrics.noise import Noise, estimate_noise
 from bioreco.networks.unet import UNet
 
 Array = np.ndarray
@@ -246,3 +247,28 @@ def test_images_that_contradict_the_noise_are_refused(options, image, told):
     with pytest.raises(UserError, match=told) as said:
         method.prepare(facts(image()))
     assert len(str(said.value).splitlines()) <= 3
+
+
+def known(y: np.ndarray, noise: Noise) -> Facts:
+    image = torch.from_numpy(y[None].astype(np.float32))
+    return Facts([image], [(torch.zeros(1), torch.ones(1))], [[noise]])
+
+
+def test_counts_may_be_a_little_darker_than_where_no_light_was_estimated():
+    y = 7.0 * np.random.default_rng(0).poisson(4.0, (64, 64)) + 3.0
+    noise = Noise(gain=7.0, offset=5.0, read_noise=0.0, sigma=14.0)
+    method = Noise2Score(network())
+    method.prepare(known(y, noise))
+    assert method.kind == "poisson"
+    row = dict(zip(ROW, method.levels[0].tolist(), strict=True))
+    assert row["dark"] == pytest.approx(-3.0)  # the darkest pixels, not 5
+
+
+def test_what_is_no_count_is_taken_to_be_normal_noise_unless_asked_for():
+    y = 7.0 * np.random.default_rng(0).poisson(4.0, (64, 64)) - 30.0
+    noise = Noise(gain=7.0, offset=5.0, read_noise=0.0, sigma=14.0)
+    method = Noise2Score(network())
+    method.prepare(known(y, noise))
+    assert method.kind == "gaussian"
+    with pytest.raises(UserError, match="so they are not counts"):
+        Noise2Score(network(), noise="poisson").prepare(known(y, noise))
