@@ -28,7 +28,7 @@ from benchmark_fmd import pairs
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
-from bioreco.cli.assembly import restore
+from bioreco.cli.assembly import keep, restore
 from bioreco.cli.learning import look_at_noise
 from bioreco.data.formats import open_image
 from bioreco.data.frames import Frames
@@ -72,7 +72,7 @@ def trained(noisy: Path, truth: Path, method: str, steps: list[int], more: list[
                 check=True,
                 capture_output=True,
             )
-            found = restore(Path(folder))
+            found = restore(keep(Path(folder)))
             yield f"{method} {step}", found.method, found.scale
 
 
