@@ -144,8 +144,8 @@ class OTCycleGAN(Method):
         made, blurred = self.sharpen(y), self.passage.remeasured(batch, noisy=self.noise)
         yield "critic", self.critics.judged(x, self.pool.swap(made))
         if self.measured_critics:
-            shown = self.measured_pool.swap(blurred)
-            yield "measured_critic", self.measured_critics.judged(y, shown)
+            shown = self.measured_pool.swap(self.passage.seen(blurred))
+            yield "measured_critic", self.measured_critics.judged(self.passage.seen(y), shown)
         yield "network", self._sharpening(batch, y, x, made, blurred)
         if self.measured_critics and not self.shared:
             yield "forward", self._measuring(batch, y, made.detach(), blurred)
@@ -181,7 +181,7 @@ class OTCycleGAN(Method):
         return distance(again, y, noise)
 
     def _convincing(self, blurred: Tensor) -> Tensor:
-        return self.measured_critics.fooled(blurred)["adversarial"]
+        return self.measured_critics.fooled(self.passage.seen(blurred))["adversarial"]
 
     def _sharp(self, batch: Batch) -> Tensor:
         return self.passage.images(batch["sharp"])

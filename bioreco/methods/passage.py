@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from bioreco.methods.camera import Camera
 from bioreco.methods.method import Batch, Facts
+from bioreco.operators.convolution import cut
 
 Forward = Callable[[Tensor], Tensor]
 _CORNER = 0.75  # of the way to the edge of k-space, from where on there is next to no signal
@@ -34,6 +35,9 @@ class Passage(Protocol):
 
     def remeasured(self, batch: Batch, *, noisy: bool) -> Tensor:
         """Return H x + n of the sharp images of the batch."""
+
+    def seen(self, measured: Tensor) -> Tensor:
+        """Return the part of measurements that what lies beyond a patch says nothing in."""
 
     def noise(self, clean: Tensor, batch: Batch) -> Tensor | None:
         """Return the deviation of noise that measurements of `clean` have, where it's known."""
@@ -97,6 +101,20 @@ class Microscope:
         noise = noise.repeat_interleave(down, -1).repeat_interleave(down, -2)
         return clean + self.camera.deviation(clean, batch) * noise
 
+    def seen(self, measured: Tensor) -> Tensor:
+        """Return the inside of measurements (b, c, [z,] y, x) that the PSF reaches from no border.
+
+        There H x of a patch is what the microscope would show. Where the PSF is wide, the middle
+        half along each axis.
+        """
+        kernel = getattr(self.model, "kernel", None)
+        if kernel is None:
+            return measured
+        sides = measured.shape[2:]
+        margins = [min(k // 2, n // 4) for k, n in zip(kernel.shape, sides, strict=True)]
+        inside = [n - 2 * m for n, m in zip(sides, margins, strict=True)]
+        return cut(measured, margins, inside)
+
     def noise(self, clean: Tensor, batch: Batch) -> Tensor:
         """Return that of the camera, on the network's scale."""
         return self.camera.deviation(clean, batch).expand_as(clean)
@@ -156,6 +174,10 @@ class Scanner:
             noise = torch.randn_like(y) * noise_of_scan(batch)[:count]
             y = y + torch.where(mask, noise, 0)
         return apart(H.adjoint(y))
+
+    def seen(self, measured: Tensor) -> Tensor:
+        """Return all: a scan has no patches."""
+        return measured
 
     def noise(self, clean: Tensor, batch: Batch) -> None:
         """Know nothing of that of E^H y."""

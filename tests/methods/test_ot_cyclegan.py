@@ -64,6 +64,21 @@ def test_a_learnt_forward_model_has_a_critic_of_its_own(forward):
     assert min(gradients.values()) > 0
 
 
+@pytest.mark.parametrize(("sigma", "reach"), [(0.5, 2), (4.0, 4)])
+def test_measurements_are_told_apart_where_the_border_of_a_patch_says_nothing(sigma, reach):
+    H = LearnablePSF(2, None, None, sigma=sigma, extent=[2 * reach, reach])
+    method = made(H)
+    whole = torch.rand(1, 1, 48, 48)
+    patch = H.operator()(whole[..., 16:32, 16:32])
+    inside = method.passage.seen(patch)
+    margins = [min(2 * reach, 4), min(reach, 4)]
+    assert inside.shape[2:] == tuple(16 - 2 * m for m in margins)
+    if sigma < 1:
+        truly = H.operator()(whole)[..., 16:32, 16:32]
+        assert torch.allclose(inside, method.passage.seen(truly), atol=1e-6)
+        assert not torch.allclose(patch, truly, atol=1e-2)
+
+
 @pytest.mark.parametrize("cycle", [0.0, 0.5])
 def test_a_kernel_may_be_learnt_from_the_cycle_too(cycle):
     method = made(LearnablePSF(2, None, None, sigma=1.0, cycle=cycle))
