@@ -21,6 +21,7 @@ from bioreco.methods import draws, spectra
 from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.camera import Camera
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
+from bioreco.methods.passage import Microscope
 from bioreco.methods.portions import shared
 from bioreco.operators.conjugate_gradient import conjugate_gradient
 from bioreco.operators.linear import LinearOperator
@@ -95,15 +96,16 @@ class AmbientGAN(Method):
         self.adversarial = adversarial or Adversarial()
         self.register_buffer("_scale", torch.tensor([0.0, 1.0]))  # mean and deviation of x
         self._scale: Tensor
-        self.camera = Camera(read=1.0)
+        self.passage = Microscope(forward_model)
+        self.passage.camera = Camera(read=1.0)
 
     def get_extra_state(self) -> dict[str, float]:
         """Return the noise."""
-        return asdict(self.camera)
+        return asdict(self.passage.camera)
 
     def set_extra_state(self, state: dict[str, float]) -> None:
         """Take it over."""
-        self.camera = Camera(**state)
+        self.passage.camera = Camera(**state)
 
     def check(self, patch: Sequence[int]) -> None:
         """Refuse patches that aren't squares in the plane."""
@@ -119,9 +121,9 @@ class AmbientGAN(Method):
             y, variance = facts.batch["y"], 1.0
         else:
             y = torch.cat([image.flatten() for image in facts.images])
-            self.camera = Camera.of(facts)
+            self.passage.prepare(facts)
             units = [float(unit[0]) for _, unit in facts.scales]
-            variance = (self.camera.sigma * len(units) / sum(units)) ** 2
+            variance = (self.passage.camera.sigma * len(units) / sum(units)) ** 2
         total = y.var()
         left = (total - variance).clamp(min=(_LEAST**2 * total).item())
         self._scale.copy_(torch.stack([y.mean(), left.sqrt()]))
@@ -150,10 +152,7 @@ class AmbientGAN(Method):
     def measured(self, x: Tensor, batch: Batch) -> Tensor:
         """Return H x + n, with the noise that measurements of the batch have."""
         clean = self._operator()(x)
-        if self.noise == "none":
-            return clean
-        noisy: Tensor = clean + self.camera.deviation(clean, batch) * torch.randn_like(clean)
-        return noisy
+        return clean if self.noise == "none" else self.passage.noisy(clean, batch)
 
     def _operator(self) -> LinearOperator:
         model = self.forward_model
