@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
@@ -24,7 +25,7 @@ from careamics.config import create_advanced_n2v_config
 from pytorch_lightning.callbacks import Callback
 
 
-class Stop(Callback):
+class Stop(Callback):  # type: ignore[misc]
     """Ends training after some seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -34,7 +35,7 @@ class Stop(Callback):
         """Start the clock."""
         self.began = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: object, *_: object, **__: object) -> None:
+    def on_train_batch_end(self, trainer: Any, *_: object, **__: object) -> None:
         """Look at it."""
         self.steps = trainer.global_step
         trainer.should_stop = time.perf_counter() - self.began > self.seconds

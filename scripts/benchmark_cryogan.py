@@ -40,6 +40,7 @@ from bioreco.engine.fit import fit
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.sampler import collate, tensors
+from bioreco.engine.training import Factory
 from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.cryogan import CryoGAN
 from bioreco.methods.imaging import Imaging
@@ -124,7 +125,7 @@ def learnt(data: CryoEMData, said: Mapping[str, Any], seed: int, steps: int) -> 
     method, samples = made(data, said), data.training()
     method.prepare(Facts(batch=_batch(samples, LOOKED_AT)))
     rate = said.get("critic_rate", 2e-3)
-    factories = {
+    factories: dict[str, Factory] = {
         "critic": partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.9)),
         "volume": partial(ShellAdam, lr=said.get("rate", 0.03)),
     }

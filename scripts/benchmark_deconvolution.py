@@ -15,7 +15,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def supervised(folder: Path, seed: int, given: argparse.Namespace) -> dict[str, 
     return {"psnr": float(np.mean(each)), "seconds": found["seconds"]["train"]}
 
 
-def told(columns: dict[str, Sequence[dict[str, Any]]]) -> None:
+def told(columns: Mapping[str, Sequence[dict[str, Any]]]) -> None:
     """Print means and standard deviations over the seeds."""
     print(f"{'':32s}" + "".join(f"{key:>22s}" for key in SHOWN))
     for name, each in columns.items():

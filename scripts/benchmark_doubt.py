@@ -45,7 +45,8 @@ def planted(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.floa
         at = np.clip(np.round(places).astype(int), 0, np.array(shape) - 1)
         points[tuple(at.T)] = 0.4
     found = ndimage.gaussian_filter(points, WIDTH) * 2 * np.pi * WIDTH**2
-    return np.clip(found, 0, 1).astype(np.float32)
+    kept: NDArray[np.float32] = np.clip(found, 0, 1).astype(np.float32)
+    return kept
 
 
 def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:

@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -61,7 +62,7 @@ def cell(scores: dict[str, float]) -> str:
     return f"{scores['psnr_255']:.2f} / {scores['si_psnr']:.2f}"
 
 
-def trained(method: str, noisy: Path, truth: Path, more: list[str]) -> dict:
+def trained(method: str, noisy: Path, truth: Path, more: list[str]) -> dict[str, Any]:
     """Run one training; return its metrics."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -70,7 +71,8 @@ def trained(method: str, noisy: Path, truth: Path, more: list[str]) -> dict:
             *(f"hydra.run.dir={folder}", *more),
         ]
         subprocess.run(command, check=True, capture_output=True)
-        return json.loads((Path(folder) / "metrics.json").read_text())
+        metrics: dict[str, Any] = json.loads((Path(folder) / "metrics.json").read_text())
+        return metrics
 
 
 def main() -> None:
@@ -78,9 +80,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("noisy", type=Path)
     parser.add_argument("truth", type=Path)
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--seconds", type=float, nargs="+", default=[])
-    budget.add_argument("--steps", type=int, nargs="+", default=[])
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--seconds", type=float, nargs="+", default=[])
+    either.add_argument("--steps", type=int, nargs="+", default=[])
     parser.add_argument("--methods", nargs="+", default=["n2v", "n2s"])
     parser.add_argument("--only", nargs="+", help="names to take")
     parser.add_argument("--with", nargs="+", dest="more", default=[], help="more options")

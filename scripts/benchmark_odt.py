@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +22,15 @@ KEYS = ("psnr", "ssim_xy", "ssim_xz", "in_cone_correlation", "index_bias")
 DOUBTS = ("data_residual", "residual_over_sigma", "cycle_residual", "empty_output", "axes_doubt")
 
 
-def run(folder: Path, seed: int, more: list[str]) -> dict:
+def run(folder: Path, seed: int, more: list[str]) -> dict[str, Any]:
     """Train on one seed, unless that was done before; return its metrics."""
     place = folder.absolute() / f"seed_{seed}"
     written = place / "metrics.json"
     if not written.exists() or json.loads(written.read_text())["status"] != "finished":
         line = [sys.executable, "-m", "bioreco", "train", "method=projectiongan", "data=odt"]
         subprocess.run([*line, f"seed={seed}", f"hydra.run.dir={place}", *more], check=True)
-    return json.loads(written.read_text())
+    found: dict[str, Any] = json.loads(written.read_text())
+    return found
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -23,6 +24,11 @@ CASES = [  # bands, coils, pixels, shifts of a band
     (5, 16, 64, 8.0),
     (5, 16, 64, 64 / 6),
 ]
+
+
+def there_and_back(x: torch.Tensor) -> torch.Tensor:
+    """Return x after two transforms."""
+    return ifft2(fft2(x))
 
 
 def milliseconds(call: Callable[[], object], *, times: int = 15) -> float:
@@ -56,11 +62,11 @@ def main() -> None:
         any_, regular = Sense.of(maps, points, caipi), Sense.of(maps, lines, caipi)
         wide = extended_sense(maps, points, caipi)
         times = [
-            milliseconds(lambda seen=seen: ifft2(fft2(seen))),
-            milliseconds(lambda H=any_, x=x: H.normal(x)),
-            milliseconds(lambda H=regular, x=x: H.normal(x)),
-            milliseconds(lambda H=wide, x=x: H.normal(x)),
-            milliseconds(lambda H=any_, x=x: conjugate_gradient(H.normal, x, iterations=10)),
+            milliseconds(partial(there_and_back, seen)),
+            milliseconds(partial(any_.normal, x)),
+            milliseconds(partial(regular.normal, x)),
+            milliseconds(partial(wide.normal, x)),
+            milliseconds(partial(conjugate_gradient, any_.normal, x, iterations=10)),
         ]
         name = f"{bands:5} {coils:5} {n:6} {shift:5.1f}"
         print(

@@ -11,6 +11,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -85,7 +86,7 @@ def compare(size: int, batch: int, rounds: int) -> list[str]:
     for k in range(rounds + 1):
         for name, call in ways.items():
             with torch.no_grad():
-                forth = timed(lambda call=call: call(volume))
+                forth = timed(partial(call, volume))
             pair = forth, timed(backwards(call, volume))
             if k:  # the first round warms up
                 times[name].append(pair)

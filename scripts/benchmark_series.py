@@ -65,7 +65,8 @@ def drawn_maps() -> Complex:
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in SIZE), indexing="ij")
     around = np.arange(COILS)[:, None, None] * 2 * np.pi / COILS
     maps = np.exp(1j * around) / ((y - np.sin(around)) ** 2 + (x - np.cos(around)) ** 2 + 0.5)
-    return (maps / np.sqrt((np.abs(maps) ** 2).sum(0))).astype(np.complex64)
+    scaled: Complex = (maps / np.sqrt((np.abs(maps) ** 2).sum(0))).astype(np.complex64)
+    return scaled
 
 
 MAPS = drawn_maps()

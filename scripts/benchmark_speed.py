@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -36,15 +37,19 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels last": torch.channel
 METHODS = {"n2v": Noise2Void, "n2s": Noise2Self}
 
 
-def network(channels: int) -> UNet:
+def network(channels: int, layout: torch.memory_format = torch.contiguous_format) -> UNet:
     """Return the network that all are timed with."""
     torch.manual_seed(0)
-    return UNet(1, 1, 2, channels=channels)
+    found = UNet(1, 1, 2, channels=channels)
+    for parameter in found.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.to(memory_format=layout)
+    return found
 
 
 def bare_training(channels: int, batch: int, steps: int, layout: torch.memory_format) -> float:
     """Return patches a second of a loop that does nothing but train on one masked batch."""
-    net = network(channels).to(memory_format=layout)
+    net = network(channels, layout)
     adam = torch.optim.Adam(net.parameters(), 2e-3, fused=True)
     y = torch.randn(batch, 1, PATCH, PATCH)
     mask = (torch.rand_like(y) < 0.06).float()
@@ -93,7 +98,7 @@ def training(name: str, channels: int, batch: int, steps: int, data: Synthetic) 
 @torch.no_grad()
 def bare_prediction(channels: int, image: np.ndarray, layout: torch.memory_format) -> float:
     """Return megapixels a second of the network on tiles with the same halo, and nothing else."""
-    net = network(channels).eval().to(memory_format=layout)
+    net = network(channels, layout).eval()
     core = TILE - 2 * HALO
     padded = torch.nn.functional.pad(
         torch.from_numpy(image)[None], [HALO, TILE] * 2, mode="reflect"
@@ -170,13 +175,11 @@ def main() -> None:
         print(f"training, {PATCH} x {PATCH} patches, batches of {batch}:")
         count = max(10, steps * 4 // batch)
         runs: dict[str, Callable[[], float]] = {
-            f"bare loop, {name}": lambda b=batch, n=count, f=layout: bare_training(
-                channels, b, n, f
-            )
+            f"bare loop, {name}": partial(bare_training, channels, batch, count, layout)
             for name, layout in LAYOUTS.items()
         }
         runs |= {
-            f"bioreco {name}": lambda b=batch, n=count, m=name: training(m, channels, b, n, data)
+            f"bioreco {name}": partial(training, name, channels, batch, count, data)
             for name in METHODS
         }
         compare("patches/s", given.rounds, runs)
@@ -187,7 +190,7 @@ def main() -> None:
         "MP/s",
         2 * given.rounds,
         {
-            f"bare loop, {name}": lambda f=layout: bare_prediction(channels, image, f)
+            f"bare loop, {name}": partial(bare_prediction, channels, image, layout)
             for name, layout in LAYOUTS.items()
         }
         | {"bioreco": lambda: prediction(channels, large)},

@@ -17,10 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
 
+from bioreco.engine.runtime import Runtime
 from bioreco.methods.ssdu import SSDU
 from bioreco.networks.unrolled import Unrolled
 from bioreco.operators.models import MRI
@@ -76,8 +78,9 @@ def job(given: argparse.Namespace) -> None:
     torch.manual_seed(0)
     batch = problem(given.size, given.coils, random=given.random)
     network = Unrolled(1, 1, 2, **json.loads(given.job))
-    torch.nn.init.normal_(network.prior.last.weight, std=0.01)
-    method = SSDU(network.to(memory_format=torch.channels_last), MRI())
+    torch.nn.init.normal_(network.get_parameter("prior.last.weight"), std=0.01)
+    Runtime("cpu").place(network)
+    method = SSDU(network, MRI())
     adam = torch.optim.Adam(method.parameters(), 1e-3, fused=True)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, cpu = [], []
@@ -85,9 +88,9 @@ def job(given: argparse.Namespace) -> None:
         began = time.perf_counter(), time.process_time()
         ((_, losses),) = method.step({**batch, "seed": torch.tensor([step])})
         adam.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
         if step == 0 and given.keep:
-            torch.save([p.grad.clone() for p in method.parameters()], given.keep)
+            torch.save([p.grad for p in method.parameters()], given.keep)
         adam.step()
         wall.append(time.perf_counter() - began[0])
         cpu.append(time.process_time() - began[1])
@@ -96,7 +99,9 @@ def job(given: argparse.Namespace) -> None:
     print(json.dumps(found | {"wall": median(wall[1:] or wall), "cpu": median(cpu[1:] or cpu)}))
 
 
-def run(given: argparse.Namespace, options: dict[str, object], steps: int, keep: str = "") -> dict:
+def run(
+    given: argparse.Namespace, options: dict[str, object], steps: int, keep: str = ""
+) -> dict[str, Any]:
     """Run a job in a process of its own."""
     command = [
         *(sys.executable, __file__, "--job", json.dumps(options), "--keep", keep),
@@ -105,14 +110,16 @@ def run(given: argparse.Namespace, options: dict[str, object], steps: int, keep:
         *(["--random"] if given.random else []),
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def memory(given: argparse.Namespace) -> None:
     """Print memory and gradient error of ten unrolls, in each setting."""
     print(f"memory of a step, {DEEP}:")
     with tempfile.TemporaryDirectory() as folder:
-        plain, rise = [], 0.0
+        plain: list[torch.Tensor] = []
+        rise = 0.0
         for number, (name, options) in enumerate(SETTINGS.items()):
             keep = str(Path(folder) / f"{number}.pt")
             found = run(given, DEEP | options, 1, keep)

@@ -18,7 +18,8 @@ import numpy as np
 
 from bioreco.cli import tables
 from bioreco.data.formats import open_image
-from bioreco.metrics.noise import ALIKE, estimate_noise
+from bioreco.metrics.noise import estimate_noise
+from bioreco.metrics.noise_curve import ALIKE
 
 FAR = (5, 6, 7)
 SIDE = 16
@@ -39,7 +40,7 @@ def main(folder: Path) -> None:
             flags = [a for a, rho in zip("YX", true[1:], strict=True) if rho > ALIKE]
             error = f"{100 * (noise.sigma / true[0] - 1):+.0f}"
             gain = slope(frames, residuals)
-            row = [name, number, true[0], noise.sigma, error, gain, noise.gain]
+            row: list[tables.Cell] = [name, number, true[0], noise.sigma, error, gain, noise.gain]
             row += [f"{rho:.2f}" for rho in (true[1], y, true[2], x)]
             rows.append([*row, "".join(flags), "".join(noise.shared_axes()), f"{seconds:.2f}"])
     print(tables.text(columns, rows))

@@ -57,7 +57,9 @@ class Gaussian(Method):
         return Estimate(torch.from_numpy(gaussian_filter(batch["y"].numpy(), width)))
 
 
-def trained(noisy: Path, truth: Path, method: str, steps: list[int], more: list[str]) -> Iterator:
+def trained(
+    noisy: Path, truth: Path, method: str, steps: list[int], more: list[str]
+) -> Iterator[tuple[str, Method, Normalisation]]:
     """Yield (name, method, scale) after each number of steps; training goes on in between."""
     with tempfile.TemporaryDirectory() as folder:
         for number, step in enumerate(steps):
@@ -114,6 +116,7 @@ def main() -> None:
             continue
         frames, clean = Frames(open_image(noisy), 2), open_image(truth).read().astype(np.float64)
         scale = Normalisation.of([frames.read(0)])
+        made: list[tuple[str, Method, Normalisation]]
         made = [(f"gaussian {w:g}", Gaussian(w), scale) for w in WIDTHS]
         rows = []
         for method in given.methods:
