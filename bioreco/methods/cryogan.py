@@ -12,6 +12,7 @@ and changed until a critic can't tell such images from the measured ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -65,9 +66,8 @@ class CryoGAN(Method):
     Notes
     -----
     Poses are known but for a rotation of the whole and its hand: a volume and its mirror image
-    have the same projections.
-
-    While the low-pass filter leaves little fine detail, all is done on fewer, larger pixels.
+    have the same projections. While the low-pass filter leaves little fine detail, all is done on
+    fewer, larger pixels.
 
     Of the losses `distance`, `gradient`, `power_*` and `mean` are there to be logged and have no
     gradient. `power_*` is the power of simulated images over that of measured ones in a band of
@@ -97,10 +97,10 @@ class CryoGAN(Method):
         self.forward_model, self.critic, self.pixel_size = forward_model, critic, pixel_size
         self.density = Density(box, known or Knowledge())
         self.adversarial = adversarial or Adversarial()
-        self.imaging, self.view = imaging or Imaging(), view or View()
+        self.imaging, view = imaging or Imaging(), view or View()
+        self.view = view if forward_model.ctf else replace(view, ctf="none")
         self.wants = self.imaging.wants  # what it draws from beside the CTF
-        self.critic_steps, self.projections = critic_steps, projections
-        self.learn = learn
+        self.critic_steps, self.projections, self.learn = critic_steps, projections, learn
         self.scales = nn.Parameter(torch.zeros(2))  # of signal and noise, see `_scaled`
         self.register_buffer("_rings", torch.zeros(2, box // 2 + 1))
         self._rings: Tensor  # power of particles and of noise at each frequency; 0 before the start

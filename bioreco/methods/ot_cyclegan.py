@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -34,6 +35,8 @@ from bioreco.methods.pool import Pool
 from bioreco.operators.convolution import cut
 from bioreco.operators.learnable_psf import LearnablePSF
 
+LOCAL: Mapping[str, Any] = {"blocks": 2, "head": "gap"}  # of a critic that a PSF is learnt from
+
 
 class OTCycleGAN(Method):
     """A generator that undoes the forward model, and a critic that knows sharp images.
@@ -47,7 +50,9 @@ class OTCycleGAN(Method):
         doesn't depend on), `LearnablePSF`, a network, or the generator itself, switched. That of
         MRI takes a batch, and images are those of undersampled k-space.
     dims, inputs, critic
-        Spatial axes, channels, and what makes a critic of (b, inputs, y, x) of `inputs`.
+        Spatial axes, channels, and what makes a critic of (b, inputs, y, x) of `inputs`. That of
+        measurements from which a PSF is learnt has two blocks and the head "gap": it is to see how
+        things are blurred, not by heart which and where.
     cycle
         lambda, of both cycles.
     identity
@@ -105,7 +110,8 @@ class OTCycleGAN(Method):
         learnt = bool(parameters) or self.shared
         adversarial = adversarial or Adversarial()
         self.critics = Judges(critic, inputs, views, adversarial)
-        self.measured_critics = Judges(critic, inputs, views if learnt else (), adversarial)
+        judge = partial(critic, **LOCAL) if isinstance(forward_model, LearnablePSF) else critic
+        self.measured_critics = Judges(judge, inputs, views if learnt else (), adversarial)
         self.constraints = (constraints or Constraints)(inputs=inputs, dims=dims)
         self.cycle, self.identity, self.noise = cycle, identity, noise == "estimated"
         self.pool, self.measured_pool = Pool(pool), Pool(pool if learnt else 0)

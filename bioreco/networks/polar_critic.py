@@ -54,7 +54,7 @@ class PolarCritic(nn.Module):
         self,
         *,
         radii: int = 24,
-        angles: int = 96,
+        angles: int = 128,
         channels: int = 64,
         kernel: int = 9,
         blocks: int = 3,

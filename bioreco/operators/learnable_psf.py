@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -72,6 +73,17 @@ class LearnablePSF(Blur):
         self.weights = nn.Parameter(self._profile(start) if shape == "radial" else start)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.steps: Tensor
+
+    def _extent(self, natural: Sequence[int]) -> list[int]:
+        """Return how far it reaches: as far as the light of the optics, too, whatever it starts as.
+
+        A kernel that can't reach it is learnt too sharp.
+        """
+        if self.spacing is not None:
+            natural = [
+                max(pair) for pair in zip(natural, self.optics.reach(self.spacing), strict=True)
+            ]
+        return super()._extent(natural)
 
     @property
     def kernel(self) -> Tensor:

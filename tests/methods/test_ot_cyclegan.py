@@ -18,8 +18,8 @@ from bioreco.operators.blur import Blur
 from bioreco.operators.learnable_psf import LearnablePSF
 
 
-def critic(inputs: int = 1) -> Critic:
-    return Critic(inputs=inputs, channels=2, blocks=2, hidden=4)
+def critic(inputs: int = 1, blocks: int = 3, head: str = "grid") -> Critic:
+    return Critic(inputs=inputs, channels=2, blocks=blocks, hidden=4, head=head)
 
 
 def made(forward=None, dims: int = 2, **options) -> OTCycleGAN:
@@ -62,6 +62,10 @@ def test_a_learnt_forward_model_has_a_critic_of_its_own(forward):
         gradients[name] = max(float(g.abs().max()) for g in found if g is not None)
     assert names == ["critic", "measured_critic", "network", "forward"]
     assert min(gradients.values()) > 0
+    local = isinstance(forward, LearnablePSF)
+    assert [(len(one.convolutions), one.cells) for one in (*method.critics, *method.measured_critics)] == [
+        (3, 4), (2, 1) if local else (3, 4),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("sigma", "reach"), [(0.5, 2), (4.0, 4)])
