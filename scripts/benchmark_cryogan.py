@@ -17,8 +17,8 @@ Nyquist (`signs_left_coarse`; 96 angles):
     sample, polar, volume rate 0.01    0.332 (0.363)
 
 The planar critic is ahead there, but not at 48 cubed (seed 10, 4,000 steps: 0.364; polar 0.420
-after 1,764 of 8,000). What held both was the CTF: with flipped signs and a filter that ends at 0.9
-the polar critic came to 0.659 in 4,000 steps of the same, in 860 processor seconds.
+after 1,764 of 8,000, where it was stopped). With flipped signs, a filter that ends at 0.9 and 128
+angles, changed together, the polar critic came to 0.659 in 4,000 steps, 860 processor seconds.
 """
 
 from __future__ import annotations

@@ -37,9 +37,8 @@ class View:
         makes all frequencies equally strong.
     ctf
         "flip" gives all frequencies the sign that they have in the particle, "multiply" also
-        weakens those that the microscope hardly passes; "none" leaves images as they are: then fine
-        detail, whose sign changes with the defocus, is next to nothing in the mean over particles,
-        and a critic that isn't told the defocus hardly learns it.
+        weakens those that the microscope hardly passes; "none" leaves images as they are: then the
+        sign of fine detail changes with the defocus, which the critic isn't told.
     centre
         Whether particles are brought to the centre, as well as a round blob tells where they lie.
 

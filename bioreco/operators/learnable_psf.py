@@ -77,7 +77,7 @@ class LearnablePSF(Blur):
     def _extent(self, natural: Sequence[int]) -> list[int]:
         """Return how far it reaches: as far as the light of the optics, too, whatever it starts as.
 
-        A kernel that can't reach it is learnt too sharp.
+        The start is a guess, and says nothing of how far light goes.
         """
         if self.spacing is not None:
             natural = [
