@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from bioreco.errors import UserError, nearest
 from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.method import Losses
+from bioreco.methods.whitening import Whitening
 
 VIEWS = {"xy": -3, "xz": -2, "yz": -1}  # axes of a stack that a plane lies across
 
@@ -40,20 +41,39 @@ class Judges(nn.ModuleList):
     ) -> None:
         super().__init__(make(inputs=inputs) for _ in views)
         self.views, self.adversarial = tuple(views), adversarial
+        self._whitening: list[Whitening] = []
+
+    def whiten(self, images: Tensor, share: float) -> None:
+        """Show all detail of planes closer in strength: see `Whitening`.
+
+        Parameters
+        ----------
+        images
+            Measurements of the size that is judged (b, c, [z,] y, x).
+        share
+            0 leaves them, 1 makes all frequencies equally strong.
+
+        """
+        self._whitening = [Whitening(planes(images, view), share) for view in self.views]
 
     def judged(self, real: Tensor, fake: Tensor) -> Losses:
         """Return what the critics minimise, each with its planes."""
         return self._means(
             lambda critic, view: self.adversarial.critic_losses(
-                critic, planes(real, view), planes(fake, view)
+                critic, self._shown(real, view), self._shown(fake, view)
             )
         )
 
     def fooled(self, fake: Tensor) -> Losses:
         """Return what the maker of an image minimises."""
         return self._means(
-            lambda critic, view: self.adversarial.generator_losses(critic, planes(fake, view))
+            lambda critic, view: self.adversarial.generator_losses(critic, self._shown(fake, view))
         )
+
+    def _shown(self, images: Tensor, view: str) -> Tensor:
+        """Return planes as the critic of a view sees them."""
+        found = planes(images, view)
+        return self._whitening[self.views.index(view)](found) if self._whitening else found
 
     def _means(self, losses_of: Callable[[nn.Module, str], Losses]) -> Losses:
         found: Losses = {}

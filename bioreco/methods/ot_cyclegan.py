@@ -32,10 +32,12 @@ from bioreco.methods.judges import Judges, Make, check_views
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
 from bioreco.methods.passage import Forward, Microscope, Scanner
 from bioreco.methods.pool import Pool
+from bioreco.methods.whitening import pieces
 from bioreco.operators.convolution import cut
 from bioreco.operators.learnable_psf import LearnablePSF
 
 LOCAL: Mapping[str, Any] = {"blocks": 2, "head": "gap"}  # of a critic that a PSF is learnt from
+WHITE = 0.5  # share that what it sees is whitened by
 
 
 class OTCycleGAN(Method):
@@ -51,8 +53,8 @@ class OTCycleGAN(Method):
         MRI takes a batch, and images are those of undersampled k-space.
     dims, inputs, critic
         Spatial axes, channels, and what makes a critic of (b, inputs, y, x) of `inputs`. That of
-        measurements from which a PSF is learnt has two blocks and the head "gap": it is to see how
-        things are blurred, not by heart which and where.
+        measurements from which a PSF is learnt has two blocks and the head "gap", and sees fine
+        detail made stronger: it is to know how things are blurred, not by heart which and where.
     cycle
         lambda, of both cycles.
     identity
@@ -123,6 +125,9 @@ class OTCycleGAN(Method):
         """Learn the noise of the measurements, and what stands out in both domains."""
         self.passage.prepare(facts)
         self.constraints.prepare(facts)
+        if isinstance(self.forward_model, LearnablePSF) and facts.images:
+            measured = self.passage.seen(pieces(facts.images, facts.patch))
+            self.measured_critics.whiten(measured, WHITE)
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
         """Train the generator and its critic, and where H is learnt H and the critic of y."""

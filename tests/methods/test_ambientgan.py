@@ -87,6 +87,23 @@ def test_other_images_have_the_noise_of_their_camera():
         assert found == pytest.approx(math.sqrt(4 * signal + 9), rel=0.15)
 
 
+def test_the_gain_of_blurred_images_is_found_where_they_are_dark_almost_everywhere():
+    """Beads in the dark: without the blur's help all that grows with the signal is structure."""
+    rng = np.random.default_rng(0)
+    H = Blur(2, None, None, psf="gaussian", sigma=2.0)
+    images = []
+    for _ in range(4):
+        x = torch.zeros(1, 1, 128, 128)
+        x[0, 0, rng.integers(0, 128, 40), rng.integers(0, 128, 40)] = 4000.0
+        level = 20 + H.operator()(x)[0].numpy()
+        images.append(torch.from_numpy(2.0 * rng.poisson(level) + rng.normal(0, 3, level.shape)))
+    scales = [(torch.zeros(1), torch.ones(1))] * 4
+    noise = [[estimate_noise(image[0].numpy())] for image in images]
+    made = method(H)
+    made.prepare(Facts(images=[x.float() for x in images], scales=scales, noise=noise))
+    assert made.passage.camera.gain == pytest.approx(2.0, rel=0.1)
+
+
 def test_images_start_on_the_scale_of_the_signal():
     made, batch = method(), particles(64)
     made.prepare(Facts(batch=batch))

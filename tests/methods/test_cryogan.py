@@ -240,6 +240,16 @@ def test_the_view_corrects_the_ctf():
         assert float((found - wanted - gap).abs().max()) < 1e-4
 
 
+def test_phases_are_left_alone_where_images_are_taken_to_have_no_ctf():
+    batch = particles()
+    for ctf, wanted in ((True, "flip"), (False, "none")):
+        torch.manual_seed(0)
+        made = CryoGAN(CryoEM(ctf=ctf), Critic(channels=4, blocks=2, hidden=8), BOX, PIXEL)
+        found = made.view.corrected(batch["y"], batch["ctf"], 0.0)
+        right = View(ctf=wanted).corrected(batch["y"], batch["ctf"], 0.0)
+        torch.testing.assert_close(found, right)
+
+
 def test_images_have_as_few_pixels_as_the_filter_allows():
     view = View(lowpass=(0.25, 1.0), anneal=0.5)
     assert [view.pixels(p, 48) for p in (0.0, 0.2, 0.3, 0.5, 1.0)] == [20, 44, 48, 48, 48]

@@ -68,6 +68,30 @@ def test_a_learnt_forward_model_has_a_critic_of_its_own(forward):
     assert {(len(one.convolutions), one.cells) for one in method.critics} == {(3, 4)}
 
 
+@pytest.mark.parametrize("learnt", [True, False])
+def test_what_a_psf_is_learnt_from_is_shown_with_finer_detail_made_stronger(learnt):
+    torch.manual_seed(0)
+    smooth = Blur(2, None, None, psf="gaussian", sigma=1.0).operator()
+    images = [10 * smooth(torch.randn(1, 1, 48, 48))[0] for _ in range(3)]
+    scales = [(torch.zeros(1), torch.ones(1))] * 3
+    noise = [[Noise(sigma=0.1, read_noise=0.1)]] * 3
+    method = made(LearnablePSF(2, None, None, sigma=1.0) if learnt else ForwardNetwork(1, 2))
+    method.prepare(Facts(images=images, scales=scales, noise=noise, patch=(16, 16)))
+    seen = []
+    judge = method.measured_critics[0]
+    judge.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    patch = images[0][None, :, :16, :16]
+    inside = method.passage.seen(patch)
+    method.measured_critics.fooled(inside)
+    coarse_and_fine = [
+        float((x[..., 1:, :] - x[..., :-1, :]).std() / x.std()) for x in (seen[0], inside)
+    ]
+    if learnt:
+        assert coarse_and_fine[0] > 1.2 * coarse_and_fine[1]
+    else:
+        assert torch.equal(seen[0], patch)
+
+
 @pytest.mark.parametrize(("sigma", "reach"), [(0.5, 2), (4.0, 4)])
 def test_measurements_are_told_apart_where_the_border_of_a_patch_says_nothing(sigma, reach):
     H = LearnablePSF(2, None, None, sigma=sigma, extent=[2 * reach, reach])

@@ -147,6 +147,19 @@ def test_a_learnt_kernel_is_positive_of_sum_one_and_stays_centred():
     assert float(model.weights.grad.abs().max()) > 0
 
 
+def test_a_learnt_kernel_reaches_as_far_as_the_light_of_the_optics():
+    """What it starts as says nothing of that; an extent that is asked for does."""
+    spacing = (65.0, 65.0)
+    narrow = LearnablePSF(2, spacing, None, sigma=1.0)
+    reach = Optics().reach(spacing)
+    assert narrow.kernel.shape == tuple(2 * n + 1 for n in reach)
+    assert Blur(2, spacing, None, psf="gaussian", sigma=1.0).kernel.shape[0] < 2 * reach[0]
+    wide = LearnablePSF(2, spacing, None, sigma=20.0)
+    assert wide.kernel.shape[0] > 2 * reach[0] + 1
+    assert LearnablePSF(2, spacing, None, sigma=1.0, extent=[3, 4]).kernel.shape == (7, 9)
+    assert LearnablePSF(2, None, None, sigma=1.0).kernel.shape[0] < 2 * reach[0]
+
+
 def test_a_radial_kernel_is_that_of_a_round_lens_on_pixels_of_any_shape():
     spacing = (200.0, 130.0, 65.0)
     model = LearnablePSF(3, spacing, None)
