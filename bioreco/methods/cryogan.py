@@ -22,19 +22,18 @@ from bioreco.methods import spectra
 from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.coarser import coarser_batch, coarser_volume
 from bioreco.methods.density import Density, Knowledge
-from bioreco.methods.imaging import Imaging
+from bioreco.methods.imaging import Imaging, check_particles
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
 from bioreco.methods.portions import drawn, shared
-from bioreco.methods.view import View
+from bioreco.methods.view import View, finest_shown
 from bioreco.networks.critic import Critic
 from bioreco.networks.polar_critic import PolarCritic
 from bioreco.operators.cryoem import CryoEM
-from bioreco.operators.ctf import PARAMETERS, contrast_transfer
+from bioreco.operators.ctf import contrast_transfer
 
 SCALES = ("signal", "noise")
 _RATE = 0.1  # of the logarithms of the scales, against that of the volume
 _LEAST_PASSED = 0.02  # of the power at a frequency: less tells nothing of the particle
-_SAME_PIXEL = 0.01
 _LEAST_BOX = 8
 
 
@@ -98,12 +97,17 @@ class CryoGAN(Method):
         self.density = Density(box, known or Knowledge())
         self.adversarial = adversarial or Adversarial()
         self.imaging, view = imaging or Imaging(), view or View()
-        self.view = view if forward_model.ctf else replace(view, ctf="none")
+        self._asked = view if forward_model.ctf else replace(view, ctf="none")
         self.wants = self.imaging.wants  # what it draws from beside the CTF
         self.critic_steps, self.projections, self.learn = critic_steps, projections, learn
         self.scales = nn.Parameter(torch.zeros(2))  # of signal and noise, see `_scaled`
-        self.register_buffer("_rings", torch.zeros(2, box // 2 + 1))
-        self._rings: Tensor  # power of particles and of noise at each frequency; 0 before the start
+        self.register_buffer("_rings", torch.zeros(3, box // 2 + 1))
+        self._rings: Tensor  # power as seen, of noise, of particles; 0 before the start
+
+    @property
+    def view(self) -> View:
+        """How the critic sees; where it isn't said, up to the detail that particles show."""
+        return self._asked.until(finest_shown(self._rings[2], self._rings[1]))
 
     def prepare(self, facts: Facts) -> None:
         """Measure spectra and start the volume."""
@@ -177,20 +181,18 @@ class CryoGAN(Method):
     def _start(self, batch: Batch) -> None:
         """Measure the spectra of particles and noise, and start the volume from them."""
         y, ctf = batch["y"], batch["ctf"]
-        size = y.shape[-1]
-        self._check_batch(y, ctf)
-        measured = spectra.by_radius(spectra.power(y - y.mean()), size)
-        noise = torch.ones_like(measured)
-        if self.imaging.noise != "gaussian":
-            noise = spectra.by_radius(spectra.power(batch["background"]), size)
+        check_particles(y, ctf, self.density.box, self.pixel_size)
+        patches = None if self.imaging.noise == "gaussian" else batch["background"]
+        measured, noise = spectra.of_particles(y, patches)
+        self._rings.copy_(torch.stack([measured, noise, measured]))
         passed = torch.ones_like(measured)
         if self.forward_model.ctf:
-            passed = spectra.by_radius(contrast_transfer(ctf, size).square().mean(0), size)
+            passed = contrast_transfer(ctf, y.shape[-1]).square().mean(0)
+            passed = spectra.by_radius(passed, y.shape[-1])
         clean = (measured - noise).clamp(min=0) / passed.clamp(min=_LEAST_PASSED)
-        self.density.start(clean, 0.5 * self.view.lowpass[1])
+        self.density.start(clean, 0.5 * self.view.cut(1.0))
         seen = self.view.corrected(y, ctf, self.imaging.shifts)
-        seen = spectra.power(seen - seen.mean(0))  # what differs between particles
-        self._rings.copy_(torch.stack([spectra.by_radius(seen, size), noise]))
+        self._rings[0] = spectra.of_images(seen - seen.mean(0))  # what differs between particles
 
     def _simulate(self, volume: Tensor, batch: Batch) -> Tensor:
         """Return one noisy image of the volume for each CTF of a batch (b, 1, y, x)."""
@@ -220,20 +222,6 @@ class CryoGAN(Method):
             return seen
 
         return see
-
-    def _check_batch(self, y: Tensor, ctf: Tensor) -> None:
-        """Refuse particles that the volume isn't made for."""
-        box, pixel = self.density.box, ctf[:, PARAMETERS.index("pixel_size")]
-        if y.shape[-2:] != (box, box):
-            raise UserError(
-                f"particles of {y.shape[-1]} x {y.shape[-2]} pixels, but a volume of {box} voxels"
-            )
-        if float((pixel / self.pixel_size - 1).abs().max()) > _SAME_PIXEL:
-            raise UserError(
-                f"particles with pixels of {float(pixel.min()):g} to {float(pixel.max()):g}"
-                f" Angstrom, but a volume with voxels of {self.pixel_size:g}: resample them to"
-                " one size"
-            )
 
 
 def _check(box: int, critic_steps: int, projections: int, learn: tuple[str, ...]) -> None:

@@ -11,10 +11,12 @@ from torch import Tensor
 from bioreco.errors import UserError, choose
 from bioreco.methods import spectra
 from bioreco.methods.method import Batch
+from bioreco.operators.ctf import PARAMETERS
 from bioreco.operators.rotations import uniform_rotations
 
 POSES = ("uniform", "data")
 NOISES = ("gaussian", "coloured", "patches")
+_SAME_PIXEL = 0.01
 
 
 @dataclass(frozen=True)
@@ -91,4 +93,25 @@ class Imaging:
             return white
         return spectra.apply(
             white, spectra.on_plane(rings[: like.shape[-1] // 2 + 1], like.shape[-1]).sqrt()
+        )
+
+
+def check_particles(y: Tensor, ctf: Tensor, box: int, pixel_size: float) -> None:
+    """Refuse particles (b, 1, y, x) that a volume of this box and pixel size isn't made for.
+
+    Raises
+    ------
+    UserError
+        If they have another number of pixels, or another size of one.
+
+    """
+    pixel = ctf[:, PARAMETERS.index("pixel_size")]
+    if y.shape[-2:] != (box, box):
+        raise UserError(
+            f"particles of {y.shape[-1]} x {y.shape[-2]} pixels, but a volume of {box} voxels"
+        )
+    if float((pixel / pixel_size - 1).abs().max()) > _SAME_PIXEL:
+        raise UserError(
+            f"particles with pixels of {float(pixel.min()):g} to {float(pixel.max()):g}"
+            f" Angstrom, but a volume with voxels of {pixel_size:g}: resample them to one size"
         )

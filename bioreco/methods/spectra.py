@@ -95,6 +95,15 @@ def of_images(images: Tensor) -> Tensor:
     return by_radius(power(images), images.shape[-1])
 
 
+def of_particles(y: Tensor, patches: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the power of particles and of their noise in rings from 0 to Nyquist (y // 2 + 1,).
+
+    The noise is that of patches (b, 1, y, x) without particles, or white with a variance of 1.
+    """
+    measured = of_images(y - y.mean())
+    return measured, torch.ones_like(measured) if patches is None else of_images(patches)
+
+
 def _ring(size: int, like: Tensor) -> Tensor:
     rings = (frequency(size, like) * size / 2).round().long()
     return rings.clamp(max=size // 2).flatten()

@@ -7,7 +7,7 @@ starts with coarse images, and frequencies can be brought closer in strength.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from bioreco.operators.ctf import contrast_transfer
 
 _ROOM = 1.6  # Nyquist over the cut-off: a Gaussian filter passes a sixth of the power there
 _LEAST = 16  # pixels
+_FINEST = 0.9  # of Nyquist: where all detail shows, the end of the filter that isn't given
+_SHOWN = 0.02  # of the noise: weaker signal shows nothing within minutes
 CORRECTIONS = ("none", "flip", "multiply")
 
 
@@ -29,7 +31,8 @@ class View:
     Attributes
     ----------
     lowpass
-        Cut-off at the start and at the end, in fractions of Nyquist; from 1 on there is none.
+        Cut-off at the start and at the end, in fractions of Nyquist; from 1 on there is none. None
+        ends where particles fade in the noise: finer, a critic learns noise by heart.
     anneal
         Share of the training after which the second cut-off is reached.
     whiten
@@ -49,7 +52,7 @@ class View:
 
     """
 
-    lowpass: tuple[float, float] = (0.12, 0.9)
+    lowpass: tuple[float, float | None] = (0.12, None)
     anneal: float = 0.6
     whiten: float = 0.5
     ctf: str = "flip"
@@ -57,15 +60,21 @@ class View:
 
     def __post_init__(self) -> None:
         low, high = self.lowpass
-        if not 0 < low <= high:
+        if not 0 < low <= (low if high is None else high):
             raise UserError(
-                f"method.view.lowpass=[{low},{high}]: two fractions of Nyquist, the coarser first"
+                f"method.view.lowpass=[{low},{high}]: two fractions of Nyquist, the coarser first,"
+                " or null for the second"
             )
         if not 0 <= self.anneal <= 1 or not 0 <= self.whiten <= 1:
             raise UserError(
                 f"method.view.anneal={self.anneal} method.view.whiten={self.whiten}: 0 to 1"
             )
         choose("method.view.ctf", self.ctf, CORRECTIONS)
+
+    def until(self, finest: float) -> View:
+        """Return a view that ends at `finest`, a fraction of Nyquist, where no end is given."""
+        low, high = self.lowpass
+        return self if high is not None else replace(self, lowpass=(low, max(low, finest)))
 
     def corrected(self, images: Tensor, ctf: Tensor, reach: float) -> Tensor:
         """Return images (b, 1, y, x) centred, and with their CTFs (b, 9) corrected for.
@@ -85,6 +94,7 @@ class View:
     def cut(self, progress: float) -> float:
         """Return the cut-off at some share of the training, as a fraction of Nyquist."""
         low, high = self.lowpass
+        high = _FINEST if high is None else high
         return high if progress >= self.anneal else low + (high - low) * progress / self.anneal
 
     def pixels(self, progress: float, size: int) -> int:
@@ -118,6 +128,23 @@ class View:
         weight[:, 0] = 1.0
         weight[:, size // 2 if size % 2 == 0 else 0] = 1.0
         return found / ((weight * power * found**2).sum() / size**2).sqrt()
+
+
+def finest_shown(measured: Tensor, noise: Tensor) -> float:
+    """Return the fraction of Nyquist up to which particles show in their noise, 0.9 at most.
+
+    Parameters
+    ----------
+    measured, noise
+        Mean power of particles and of noise alone at each whole frequency (n // 2 + 1,).
+
+    """
+    signal = measured / noise.clamp(min=1e-12) - 1
+    near = torch.nn.functional.avg_pool1d(signal[None, None], 3, 1)[0, 0]  # of ring 1 and on
+    strongest = int(near.argmax())
+    faint = (near[strongest:] < _SHOWN).nonzero()
+    shown = strongest + int(faint[0]) if len(faint) else len(near)
+    return min(shown / (len(measured) - 1), _FINEST)
 
 
 def _corners(size: int) -> Tensor:

@@ -17,7 +17,7 @@ from bioreco.methods.cryogan import CryoGAN
 from bioreco.methods.density import Density, Knowledge
 from bioreco.methods.imaging import Imaging
 from bioreco.methods.method import Batch, Facts
-from bioreco.methods.view import View
+from bioreco.methods.view import View, finest_shown
 from bioreco.networks.critic import Critic
 from bioreco.operators.cryoem import CryoEM
 from bioreco.operators.ctf import contrast_transfer
@@ -224,6 +224,33 @@ def test_the_cut_off_grows_with_training():
     assert share == sorted(share)
     assert share[0] < 0.05
     assert share[-1] == share[-2] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("strength", "wanted"), [(20.0, 0.9), (1.0, 7 / 16), (0.0, 0.9)])
+def test_the_cut_off_ends_where_particles_fade_in_the_noise(strength, wanted):
+    """A signal that falls tenfold within four frequencies is a fiftieth of the noise before 8."""
+    at = torch.arange(17.0)
+    noise = 2.0 * torch.ones(17)
+    signal = strength * 2.0 * 10.0 ** (-(at - 1) / 4) if strength < 2 else strength * noise
+    found = finest_shown(noise + signal, noise)
+    if strength:
+        assert found == pytest.approx(wanted, abs=0.5 / 16)
+    else:
+        assert found <= 1 / 16
+    settled = View(lowpass=(0.12, None)).until(found)
+    assert settled.cut(1.0) == max(found, 0.12)
+    assert View(lowpass=(0.2, 0.6)).until(found).cut(1.0) == 0.6
+
+
+def test_the_view_of_a_method_is_settled_by_its_particles_and_restored():
+    made = method()
+    batch = particles(256)
+    made.prepare(Facts(batch=batch))
+    end = made.view.cut(1.0)
+    assert 0.12 < end < 0.9
+    other = method()
+    other.load_state_dict(made.state_dict())
+    assert other.view == made.view
 
 
 def test_the_view_corrects_the_ctf():
