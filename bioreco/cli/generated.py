@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Sets:
     Attributes
     ----------
     measured
-        As they were measured.
+        As they were measured; of lines, smeared back over an image.
     clean, other
         Two sets of clean ones; None where there are none.
     level, unit
@@ -59,8 +59,8 @@ class Sets:
     unit: float
 
 
-def compared(config: DictConfig, *, known: bool) -> list[str]:
-    """Return what is compared with: `known` says whether there are clean images.
+def compared(config: DictConfig, *, known: bool, names: Sequence[str] = BASELINES) -> list[str]:
+    """Return what is compared with, of `names`: `known` says whether there are clean images.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def compared(config: DictConfig, *, known: bool) -> list[str]:
 
     """
     missing = "there are no clean images to compare with"
-    return wanted(config, BASELINES, own=BASELINES, known=known, missing=missing)
+    return wanted(config, names, own=names, known=known, missing=missing)
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ from bioreco.methods.passage import Microscope
 from bioreco.methods.portions import shared
 from bioreco.operators.conjugate_gradient import conjugate_gradient
 from bioreco.operators.linear import LinearOperator
+from bioreco.operators.lines import RandomLines
 
 BALANCES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # noise over signal power, of Wiener's estimates
 ITERATIONS = 20
@@ -40,7 +41,8 @@ class AmbientGAN(Method):
     Parameters
     ----------
     forward_model
-        How images are measured: `Blur`, or the identity for noise alone.
+        How images are measured: `Blur`, the identity for noise alone, or what draws an operator
+        for each image, as `RandomLines` does.
     generator
         What makes one of (latent, box).
     critic
@@ -119,6 +121,7 @@ class AmbientGAN(Method):
         """Learn the noise, and on what scale images are."""
         if facts.batch:
             y, variance = facts.batch["y"], 1.0
+            self._check_size(y)
         else:
             y = torch.cat([image.flatten() for image in facts.images])
             self.passage.prepare(facts)
@@ -126,7 +129,20 @@ class AmbientGAN(Method):
             variance = (self.passage.camera.sigma * len(units) / sum(units)) ** 2
         total = y.var()
         left = (total - variance).clamp(min=(_LEAST**2 * total).item())
-        self._scale.copy_(torch.stack([y.mean(), left.sqrt()]))
+        ones = torch.ones(1, 1, self.box, self.box).to(y)
+        lines = isinstance(self.forward_model, RandomLines)
+        bright = self.forward_model.draw(ones)(ones).mean() if lines else 1.0
+        self._scale.copy_(torch.stack([y.mean() / bright, left.sqrt()]))
+
+    def _check_size(self, y: Tensor) -> None:
+        """Refuse lines where images are simulated, and the other way round."""
+        rows = 1 if isinstance(self.forward_model, RandomLines) else self.box
+        if y.shape[-2] != rows:
+            seen = ["images", "lines"]
+            raise UserError(
+                f"these measurements are {seen[y.shape[-2] == 1]}, and the forward model sees"
+                f" {seen[rows == 1]}: forward=lines goes with data=projected_sprites"
+            )
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
         """Train the critic and the generator."""
@@ -151,7 +167,8 @@ class AmbientGAN(Method):
 
     def measured(self, x: Tensor, batch: Batch) -> Tensor:
         """Return H x + n, with the noise that measurements of the batch have."""
-        clean = self._operator()(x)
+        drawn = isinstance(self.forward_model, RandomLines)
+        clean = (self.forward_model.draw(x) if drawn else self._operator())(x)
         return clean if self.noise == "none" else self.passage.noisy(clean, batch)
 
     def _operator(self) -> LinearOperator:
@@ -192,7 +209,9 @@ class AmbientGAN(Method):
         return {"distance": self.critic(batch["y"]).mean() - self.critic(fake).mean()}
 
     def spectra(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Return those of measurements, and of simulated ones."""
+        """Return those of measurements, and of simulated ones, where these are images."""
+        if batch["y"].shape[-2] != batch["y"].shape[-1]:
+            return {}
         fake = self.measured(self.images(self._drawn(batch)), batch)
         return {"measured": spectra.of_images(batch["y"]), "simulated": spectra.of_images(fake)}
 

@@ -87,9 +87,23 @@ def test_kspace_is_reconstructed(bioreco):
     assert {"psnr", "ssim"} <= found["test"].keys()
 
 
+def test_images_are_drawn_from_lines(bioreco):
+    fine(bioreco("train", *SPRITES, *QUICK, "data=projected_sprites", "output.samples=9"))
+    (run,) = runs()
+    found = metrics(run)
+    assert (found["data"], found["forward"]) == ("projected_sprites", "lines")
+    assert found["baselines"].keys() == {"input", "clean"}
+    with mrcfile.open(run / "results" / "samples.mrc") as file:
+        assert file.data.shape == (9, 16, 16)
+    assert (run / "preview.png").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["data=projected_sprites", "baselines=[wiener]"], "choose one of input, clean"),
+        (["data=projected_sprites", "forward=identity"], "these measurements are lines"),
+        (["data=sprites", "forward=lines"], "these measurements are images"),
         (["data=mri"], "method=ambientgan does not go with forward=mri"),
         (["data=blurred_sprites", "baselines=[noisy]"], "choose one of input, wiener, clean"),
         (["data=cryoem", "forward=identity", "baselines=[clean]"], "there are no clean images"),

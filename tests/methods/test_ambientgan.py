@@ -21,6 +21,7 @@ from bioreco.networks.critic import Critic
 from bioreco.networks.generator import Generator
 from bioreco.operators.blur import Blur
 from bioreco.operators.identity import Identity
+from bioreco.operators.lines import RandomLines
 from bioreco.operators.models import MRI
 
 BOX = 16
@@ -68,6 +69,26 @@ def test_images_are_blurred_and_noisy_before_the_critic():
     assert float(noise.std()) == pytest.approx(1, abs=0.02)  # that of particles
     torch.testing.assert_close(method(noise="none").measured(x, batch), blur().operator()(x))
     torch.testing.assert_close(method(Identity(), noise="none").measured(x, batch), x)
+
+
+def test_lines_are_seen_in_directions_of_their_own_and_noisy():
+    made = method(RandomLines())
+    lines = {"y": 8 + 2 * torch.randn(64, 1, 1, BOX)}
+    made.prepare(Facts(batch=lines))
+    assert float(made._scale[0]) == pytest.approx(8 / math.sqrt(BOX), rel=0.1)
+    x = torch.zeros(64, 1, BOX, BOX)
+    x[..., BOX // 2 - 1 : BOX // 2 + 2, BOX // 2 + 3] = 10.0
+    quiet = method(RandomLines(), noise="none").measured(x, lines)
+    assert quiet.shape == (64, 1, 1, BOX)
+    assert float(quiet.std(0).max()) > 1  # no two directions are the same
+    torch.manual_seed(0)
+    noisy = made.measured(x, lines)
+    torch.manual_seed(0)
+    clean = RandomLines().draw(x)(x)
+    assert float((noisy - clean).std()) == pytest.approx(1, abs=0.1)
+    with pytest.raises(UserError, match="these measurements are images"):
+        made.prepare(Facts(batch=particles()))
+    assert made.spectra(lines) == {}
 
 
 def test_other_images_have_the_noise_of_their_camera():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ from omegaconf import DictConfig
 from bioreco.cli import generated
 from bioreco.cli.particles.ending import Ended
 from bioreco.data.particles.samples import ParticleData
+from bioreco.data.projected_sprites import ProjectedSprites
 from bioreco.methods.ambientgan import AmbientGAN
 
 
 def check(config: DictConfig, data: ParticleData) -> list[str]:
     """Return what is compared with, where the data can draw clean images."""
-    return generated.compared(config, known=hasattr(data, "clean"))
+    lines = isinstance(data, ProjectedSprites)
+    names = [name for name in generated.BASELINES if not lines or name != "wiener"]
+    return generated.compared(config, known=hasattr(data, "clean"), names=names)
 
 
 def leave(ended: Ended, beside: list[str]) -> dict[str, Any]:
@@ -28,6 +32,9 @@ def leave(ended: Ended, beside: list[str]) -> dict[str, Any]:
     if hasattr(data, "clean"):
         clean, other = np.split(data.clean(2 * generated.COMPARED), 2)
     measured = np.stack([samples[k, 0]["y"][0] for k in chosen]) * np.float32(unit)
+    rows, columns = measured.shape[1:]
+    if rows != columns:  # of lines
+        measured = np.repeat(measured, columns, 1) / np.float32(math.sqrt(columns))
     return generated.leave(
         ended.method,
         generated.Sets(measured, clean, other, 0.0, unit),
