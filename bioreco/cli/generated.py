@@ -47,6 +47,8 @@ class Sets:
         As they were measured; of lines, smeared back over an image.
     clean, other
         Two sets of clean ones; None where there are none.
+    handed
+        Whether the hand of images is known. If not, drawn ones are told and shown in the better.
     level, unit
         Grey levels are values on the network's scale times `unit`, plus `level`.
 
@@ -57,6 +59,7 @@ class Sets:
     other: Array | None = field(repr=False)
     level: float
     unit: float
+    handed: bool = True
 
 
 def compared(config: DictConfig, *, known: bool, names: Sequence[str] = BASELINES) -> list[str]:
@@ -88,6 +91,8 @@ def leave(
     """Draw images, write and show some, and tell how far all are from clean ones."""
     made = method.generate(max(count or WRITTEN, COMPARED), seed)
     grey = made[:, 0].cpu().numpy() * np.float32(sets.unit) + np.float32(sets.level)
+    if sets.clean is not None and not sets.handed:
+        grey = _of_the_better_hand(grey, sets.clean)
     path = folder / "results" / f"samples{ending}"
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, grey[: count or WRITTEN], spacing, f"bioreco {__version__}: method={name}")
@@ -110,6 +115,12 @@ def leave(
     rows: list[list[tables.Cell]] = [[key, *one.values()] for key, one in scores.items()]
     log.info("\n%s", tables.text(["", *CONVENTIONS], rows))
     return {"test": scores.pop(name), "baselines": scores, "conventions": CONVENTIONS}
+
+
+def _of_the_better_hand(images: Array, clean: Array) -> Array:
+    """Return images (n, y, x) as they are or mirrored, whichever is closer to clean ones."""
+    hands = (images, np.ascontiguousarray(images[..., ::-1]))
+    return min(hands, key=lambda each: sliced_wasserstein(each[:COMPARED], clean))
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ a critic compares measurements alone:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
@@ -25,7 +26,7 @@ from bioreco.methods.passage import Microscope
 from bioreco.methods.portions import shared
 from bioreco.operators.conjugate_gradient import conjugate_gradient
 from bioreco.operators.linear import LinearOperator
-from bioreco.operators.lines import RandomLines
+from bioreco.operators.lines import RandomLines, turned
 
 BALANCES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # noise over signal power, of Wiener's estimates
 ITERATIONS = 20
@@ -195,12 +196,18 @@ class AmbientGAN(Method):
 
     @torch.no_grad()
     def generate(self, count: int, seed: int) -> Tensor:
-        """Return images (count, 1, y, x) that nothing but the seed decides."""
+        """Return images (count, 1, y, x) that nothing but the seed decides.
+
+        Lines don't tell at which angle an image lies: each is turned at random.
+        """
         device = self._scale.device
         seeds = torch.arange(count, dtype=torch.int64, device=device) + (seed << 20)
         origin = torch.zeros(count, 1, dtype=torch.int64, device=device)
         z = draws.normal_at(seeds, origin, (self.latent,), channels=1, number=0)[:, 0]
-        return self.images(z)
+        made = self.images(z)
+        if not isinstance(self.forward_model, RandomLines):
+            return made
+        return turned(made, 2 * math.pi * draws.uniform(seeds, 1, stream=1)[:, 0].to(made))
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> Losses:

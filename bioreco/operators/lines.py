@@ -70,6 +70,29 @@ class Lines(LinearOperator):
         return torch.polar(torch.ones_like(phase), phase)
 
 
+def turned(images: Tensor, angles: Tensor) -> Tensor:
+    """Return images (b, 1, y, x) turned from x to y about their pixel N // 2 (cubic interpolation).
+
+    Parameters
+    ----------
+    images
+        Squares. What is beyond their border is as it is there.
+    angles
+        In radians (b,).
+
+    """
+    size = images.shape[-1]
+    along = torch.arange(size).to(images) - size // 2
+    y, x = along[:, None], along[None]
+    c, s = angles.cos()[:, None, None], angles.sin()[:, None, None]
+    places = torch.stack([c * x + s * y, c * y - s * x], -1) + size // 2  # where it comes from
+    grid = (2 * places + 1) / size - 1
+    found: Tensor = torch.nn.functional.grid_sample(
+        images, grid, mode="bicubic", padding_mode="border", align_corners=False
+    )
+    return found
+
+
 class RandomLines:
     """A microscope that sees an image as a line, in a direction drawn at random.
 

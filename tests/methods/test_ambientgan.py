@@ -89,6 +89,9 @@ def test_lines_are_seen_in_directions_of_their_own_and_noisy():
     with pytest.raises(UserError, match="these measurements are images"):
         made.prepare(Facts(batch=particles()))
     assert made.spectra(lines) == {}
+    drawn = made.generate(3, 0)
+    assert drawn.shape == (3, 1, BOX, BOX)
+    assert torch.equal(drawn, made.generate(3, 0))
 
 
 def test_other_images_have_the_noise_of_their_camera():

@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 
 from bioreco.operators.laws import check
-from bioreco.operators.lines import Lines, RandomLines
+from bioreco.operators.lines import Lines, RandomLines, turned
 
 
 def blob(size: int, at: tuple[float, float], width: float) -> torch.Tensor:
@@ -71,3 +71,16 @@ def test_directions_are_drawn_evenly_and_follow_the_seed():
     assert torch.equal(angles, RandomLines().draw(x).angles)
     for k in (1, 2):
         assert float(torch.exp(1j * k * angles).mean().abs()) < 0.05
+
+
+@pytest.mark.parametrize("size", [32, 33])
+def test_a_turned_image_has_the_lines_of_turned_directions(size):
+    angles = torch.linspace(0, 6, 5, dtype=torch.float64)
+    x = blob(size, (3.0, -4.0), 2.0).expand(5, 1, size, size)
+    found = turned(x, angles)
+    where = [3 * angles.cos() + 4 * angles.sin(), 3 * angles.sin() - 4 * angles.cos()]
+    for image, at_x, at_y in zip(found, *where, strict=True):
+        wanted = blob(size, (float(at_x), float(at_y)), 2.0)[0]
+        assert float((image - wanted).abs().max()) < 0.02
+    a, b = Lines(angles, size).forward(found), Lines(0 * angles, size).forward(x)
+    assert float((a - b).abs().max()) < 0.02 * float(b.max())

@@ -37,7 +37,7 @@ def leave(ended: Ended, beside: list[str]) -> dict[str, Any]:
         measured = np.repeat(measured, columns, 1) / np.float32(math.sqrt(columns))
     return generated.leave(
         ended.method,
-        generated.Sets(measured, clean, other, 0.0, unit),
+        generated.Sets(measured, clean, other, 0.0, unit, handed=rows == columns),
         beside,
         ended.folder,
         ending=".mrc",
