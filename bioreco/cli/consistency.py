@@ -123,9 +123,17 @@ def _measured(
         found["residual_over_sigma"] = float(np.sqrt(_inner(share, predictor)))
         dark = np.full_like(x, np.quantile(x, DARK))
         rng = np.random.default_rng(fold(7, number))
-        empty = dark + rng.standard_normal(x.shape).astype(np.float32) * np.sqrt(variance(dark))
+        empty = dark + _pixelwise(rng, x.shape, model) * np.sqrt(variance(dark))
         found["empty_output"] = float(again(predictor, empty).std()) / size
     return found
+
+
+def _pixelwise(rng: np.random.Generator, shape: Sequence[int], model: Any) -> Array:
+    """Return white noise of the pixels that are measured, each of which may be several of x."""
+    down = int(getattr(model, "down", 1))
+    measured = [*shape[:-2], *(-(-n // down) for n in shape[-2:])]
+    drawn: Array = rng.standard_normal(measured, dtype=np.float32)
+    return drawn.repeat(down, -2).repeat(down, -1)[..., : shape[-2], : shape[-1]]
 
 
 def resolved(
