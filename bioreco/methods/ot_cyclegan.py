@@ -125,7 +125,7 @@ class OTCycleGAN(Method):
         """Learn the noise of the measurements, and what stands out in both domains."""
         self.passage.prepare(facts)
         self.constraints.prepare(facts)
-        if isinstance(self.forward_model, LearnablePSF) and facts.images:
+        if isinstance(self.forward_model, LearnablePSF) and facts.images and facts.patch:
             measured = self.passage.seen(pieces(facts.images, facts.patch))
             self.measured_critics.whiten(measured, WHITE)
 

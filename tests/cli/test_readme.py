@@ -41,6 +41,10 @@ KINDS = {
         ["data.box=16", "data.particles=64"],
         ["trainer.steps=2", "trainer.batch_size=8", "method.projections=4", "baselines=[]"],
     ),
+    "data=projected_sprites": Quick(
+        ["data.box=16", "data.particles=64"],
+        ["trainer.steps=2", "trainer.batch_size=8", "baselines=[]"],
+    ),
     "data=deconvolution": Quick(
         ["data.simulation.count=2", "data.simulation.size=48", "data.patch=16", "baselines=[]"],
         ["trainer.steps=2"],

@@ -90,7 +90,7 @@ def facts(data: Patches) -> Facts:
     scales = [(torch.from_numpy(shift), torch.from_numpy(unit)) for shift, unit in data.scales]
     noise = Noise(gain=0.0, offset=0.0, read_noise=0.7, sigma=0.7)
     images = [torch.from_numpy(block) for block in data.blocks]
-    return Facts(images, scales, [[noise] for _ in images], 1, len(data.patch))
+    return Facts(images, scales, [[noise] for _ in images], 1, len(data.patch), data.patch)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
