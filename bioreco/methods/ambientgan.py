@@ -120,9 +120,9 @@ class AmbientGAN(Method):
 
     def prepare(self, facts: Facts) -> None:
         """Learn the noise, and on what scale images are."""
+        self._check_rows(facts.batch["y"].shape[-2] if facts.batch else self.box)
         if facts.batch:
             y, variance = facts.batch["y"], 1.0
-            self._check_size(y)
         else:
             y = torch.cat([image.flatten() for image in facts.images])
             self.passage.prepare(facts)
@@ -135,13 +135,13 @@ class AmbientGAN(Method):
         bright = self.forward_model.draw(ones)(ones).mean() if lines else 1.0
         self._scale.copy_(torch.stack([y.mean() / bright, left.sqrt()]))
 
-    def _check_size(self, y: Tensor) -> None:
+    def _check_rows(self, measured: int) -> None:
         """Refuse lines where images are simulated, and the other way round."""
         rows = 1 if isinstance(self.forward_model, RandomLines) else self.box
-        if y.shape[-2] != rows:
+        if measured != rows:
             seen = ["images", "lines"]
             raise UserError(
-                f"these measurements are {seen[y.shape[-2] == 1]}, and the forward model sees"
+                f"these measurements are {seen[measured == 1]}, and the forward model sees"
                 f" {seen[rows == 1]}: forward=lines goes with data=projected_sprites"
             )
 

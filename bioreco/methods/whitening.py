@@ -1,8 +1,7 @@
 """Images with all detail equally strong, for critics.
 
 Where light is blurred the coarsest detail is hundreds of times as strong as the finest. A critic
-learns of what is strong first, and of the rest when what it judges has long moved on: an image is
-to be fooled with at once, so that its critic must know all of it soon.
+learns of what is strong first, and of the rest when what follows its judgement has gone astray.
 """
 
 from __future__ import annotations

@@ -104,6 +104,7 @@ def test_images_are_drawn_from_lines(bioreco):
         (["data=projected_sprites", "baselines=[wiener]"], "choose one of input, clean"),
         (["data=projected_sprites", "forward=identity"], "these measurements are lines"),
         (["data=sprites", "forward=lines"], "these measurements are images"),
+        (["data=synthetic", "data.size=64", "forward=lines"], "these measurements are images"),
         (["data=mri"], "method=ambientgan does not go with forward=mri"),
         (["data=blurred_sprites", "baselines=[noisy]"], "choose one of input, wiener, clean"),
         (["data=cryoem", "forward=identity", "baselines=[clean]"], "there are no clean images"),
