@@ -100,7 +100,7 @@ class Conformations(Density):
         """Bring the parameters back to what is known."""
         super().restrain()
         for change in self.changes:
-            change.mul_(self.mask > 0)
+            change.mul_(self.mask)
 
     @torch.no_grad()
     def start(self, rings: Tensor, finest: float) -> None:

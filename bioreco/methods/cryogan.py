@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from bioreco.methods.coarser import coarser_batch, coarser_volume
 from bioreco.methods.density import Density, Knowledge
 from bioreco.methods.imaging import Imaging, check_particles
 from bioreco.methods.method import Batch, Estimate, Facts, Losses, Method
-from bioreco.methods.portions import drawn, shared
+from bioreco.methods.portions import drawn, shared, taken
 from bioreco.methods.view import View, finest_shown
 from bioreco.networks.critic import Critic
 from bioreco.networks.polar_critic import PolarCritic
@@ -35,6 +36,7 @@ SCALES = ("signal", "noise")
 _RATE = 0.1  # of the logarithms of the scales, against that of the volume
 _LEAST_PASSED = 0.02  # of the power at a frequency: less tells nothing of the particle
 _LEAST_BOX = 8
+_PORTION = 256  # particles that are looked at together before training
 
 
 class CryoGAN(Method):
@@ -163,10 +165,7 @@ class CryoGAN(Method):
         if not self._rings.any():
             return {}
         fake = self._simulate(self._matter(len(batch["y"]), 1.0), batch)
-        return {
-            "particles": spectra.of_images(batch["y"]),
-            "simulated": spectra.of_images(fake),
-        }
+        return {"particles": spectra.of_images(batch["y"]), "simulated": spectra.of_images(fake)}
 
     def reconstruct(self, batch: Batch) -> Estimate:
         """Return the volume (1, 1, z, y, x); it was made of the measurements in training."""
@@ -193,6 +192,17 @@ class CryoGAN(Method):
         self.density.start(clean, 0.5 * self.view.cut(1.0))
         seen = self.view.corrected(y, ctf, self.imaging.shifts)
         self._rings[0] = spectra.of_images(seen - seen.mean(0))  # what differs between particles
+        if isinstance(self.critic, PolarCritic):
+            self.critic.settle(self._beside_noise(batch))
+
+    def _beside_noise(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return particles and noise alone as the critic is shown them at the end, in portions."""
+        size = self.view.pixels(1.0, self.density.box)
+        show = self._shown(1.0, size)
+        for index in torch.split(torch.arange(len(batch["y"])), _PORTION):
+            some = coarser_batch(taken(batch, index), size)
+            noise = self.imaging.draw_noise(some, self._rings[1], some["y"])
+            yield show(some["y"], some["ctf"]), show(noise, some["ctf"])
 
     def _simulate(self, volume: Tensor, batch: Batch) -> Tensor:
         """Return one noisy image of the volume for each CTF of a batch (b, 1, y, x)."""
@@ -214,14 +224,15 @@ class CryoGAN(Method):
 
     def _eyes(self, progress: float, size: int) -> Callable[[Tensor, Batch], Tensor]:
         """Return what turns images (b, 1, size, size) of a batch into what the critic sees."""
-        transfer = self.view.transfer(progress, self._rings[0], size, self.density.box)
+        show = self._shown(progress, size)
+        return lambda images, batch: self.critic.look(show(images, batch["ctf"]))
 
-        def see(images: Tensor, batch: Batch) -> Tensor:
-            corrected = self.view.corrected(images, batch["ctf"], self.imaging.shifts)
-            seen: Tensor = self.critic.look(spectra.apply(corrected, transfer))
-            return seen
-
-        return see
+    def _shown(self, progress: float, size: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return what turns images and their CTFs into what is looked at."""
+        reach, box = self.imaging.shifts, self.density.box
+        return partial(
+            self.view.show, self.view.transfer(progress, self._rings[0], size, box), reach
+        )
 
 
 def _check(box: int, critic_steps: int, projections: int, learn: tuple[str, ...]) -> None:

@@ -107,8 +107,12 @@ class Density(nn.Module):
 
     @torch.no_grad()
     def restrain(self) -> None:
-        """Bring the parameter back to what is known."""
-        self.values.mul_(self.mask > 0)
+        """Bring the parameter back to what is known.
+
+        What the soft edge of the mask hides is weakened at each step, for nothing seen in images
+        would keep it from growing.
+        """
+        self.values.mul_(self.mask)
         if self.known.positive:
             self.values.clamp_(min=0)
 

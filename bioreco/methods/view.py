@@ -91,6 +91,10 @@ class View:
         transfer = contrast_transfer(ctf, images.shape[-1])[:, None]
         return spectra.apply(images, transfer.sign() if self.ctf == "flip" else transfer)
 
+    def show(self, transfer: Tensor, reach: float, images: Tensor, ctf: Tensor) -> Tensor:
+        """Return images (b, 1, y, x) corrected and filtered; see `corrected` and `transfer`."""
+        return spectra.apply(self.corrected(images, ctf, reach), transfer)
+
     def cut(self, progress: float) -> float:
         """Return the cut-off at some share of the training, as a fraction of Nyquist."""
         low, high = self.lowpass

@@ -4,12 +4,16 @@ Particles lie in the plane as they please, so that how likely an image is doesn'
 angle. Unrolled about the centre, an image is turned by rolling its angles, which circular
 convolutions follow; the mean over all angles then forgets the angle. What is left to be learnt is
 which views there are, two angles instead of three.
+
+Most of what an unrolled image holds is noise. The components that stand out of it, see
+`bioreco.networks.principal`, are fewer numbers and easier to tell apart.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 
 import torch
@@ -18,17 +22,25 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 from bioreco.errors import UserError
+from bioreco.networks.principal import covariance, principal
 
 _KEPT = 8  # sizes whose matrices are kept
 
 
 class PolarCritic(nn.Module):
-    """Circular convolutions over the angles of an image, with its radii as channels.
+    """Circular convolutions over the angles of an image, with radial components as channels.
 
     Parameters
     ----------
+    components
+        Radial profiles at each angular frequency that `settle` chooses to see images by; 0: none
+        are chosen, and all radii are seen.
+    whiten
+        Power of the components' standard deviation that they are divided by: 0 leaves them, 1 makes
+        all equally strong.
     radii, angles
-        Samples along the radius and around, whatever the size of the images.
+        Samples along the radius and around, whatever the size of the images. Half as many angular
+        frequencies are seen.
     channels
         Features of the convolutions but the last, which has twice as many.
     kernel
@@ -53,8 +65,10 @@ class PolarCritic(nn.Module):
     def __init__(
         self,
         *,
+        components: int = 16,
+        whiten: float = 0.25,
         radii: int = 24,
-        angles: int = 128,
+        angles: int = 64,
         channels: int = 64,
         kernel: int = 9,
         blocks: int = 3,
@@ -68,6 +82,11 @@ class PolarCritic(nn.Module):
                 f"method.critic.radii={radii} channels={channels} hidden={hidden} blocks={blocks}"
                 f" kernel={kernel}: at least 1, and an odd kernel of at least 3"
             )
+        if not 0 <= components <= radii or not 0 <= whiten <= 1:
+            raise UserError(
+                f"method.critic.components={components} whiten={whiten}: at least 0, at most"
+                f" radii = {radii}; and 0 to 1"
+            )
         if angles % 2**blocks or angles < kernel * 2 ** (blocks - 1):
             raise UserError(
                 f"method.critic.angles={angles}: a multiple of 2^blocks = {2**blocks}, and at least"
@@ -76,7 +95,8 @@ class PolarCritic(nn.Module):
         if not 0 <= leak < 1:
             raise UserError(f"method.critic.leak={leak}: at least 0, below 1")
         wrap = parametrizations.spectral_norm if spectral else (lambda layer: layer)
-        width = [radii, *[channels] * (blocks - 1), 2 * channels]
+        seen = components or radii
+        width = [seen, *[channels] * (blocks - 1), 2 * channels]
         spans = [kernel, *[kernel // 4 * 2 + 1] * (blocks - 1)]
         self.convolutions = nn.ModuleList(
             wrap(nn.Conv1d(a, b, span, 2, span // 2, padding_mode="circular"))
@@ -84,7 +104,32 @@ class PolarCritic(nn.Module):
         )
         self.dense = wrap(nn.Linear(width[-1], hidden))
         self.out = wrap(nn.Linear(hidden, 1))
+        self.components, self.whiten = components, whiten
         self.radii, self.angles, self.leak = radii, angles, leak
+        self.register_buffer("profiles", torch.eye(radii)[:seen].repeat(angles // 2 + 1, 1, 1))
+        self.profiles: Tensor  # what images are seen by, at each angular frequency
+        self._matrices: dict[tuple[int, int], Tensor] = {}
+
+    @torch.no_grad()
+    def settle(self, images: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Choose the components that stand out of noise.
+
+        Parameters
+        ----------
+        images
+            Measured images and as many of noise alone, all (b, 1, y, x), in portions.
+
+        """
+        if not self.components:
+            return
+        measured = noise = torch.zeros(())
+        count = 0
+        for some, empty in images:
+            measured = measured + len(some) * self._covariance(some)
+            noise = noise + len(some) * self._covariance(empty)
+            count += len(some)
+        found = principal(measured / count, noise / count, count, self.components, self.whiten)
+        self.profiles.copy_(found)
 
     def look(self, images: Tensor) -> Tensor:
         """Unroll images (b, 1, y, x) with square sides about the pixel N // 2.
@@ -92,11 +137,16 @@ class PolarCritic(nn.Module):
         Returns
         -------
         Tensor
-            (b, radii, angles), scaled so that the sum of squares is that over the disc.
+            (b, components or radii, angles), scaled so that the sum of squares is that over the
+            disc: in the mean over particles where components are chosen.
 
         """
-        matrix = unrolling(images.shape[-1], self.radii, self.angles).to(images)
-        return (images.flatten(1) @ matrix).view(-1, self.radii, self.angles)
+        size, version = images.shape[-1], self.profiles._version
+        if (size, version) not in self._matrices:
+            self._matrices = {key: m for key, m in self._matrices.items() if key[1] == version}
+            self._matrices[size, version] = self._matrix(size)
+        matrix = self._matrices[size, version].to(images)
+        return (images.flatten(1) @ matrix).view(len(images), -1, self.angles)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map unrolled images (b, radii, angles) to (b, 1)."""
@@ -106,10 +156,44 @@ class PolarCritic(nn.Module):
         found: Tensor = self.out(x)
         return found
 
+    def _covariance(self, images: Tensor) -> Tensor:
+        """Return that of images (b, 1, y, x); see `principal.covariance`."""
+        places = _places(images.shape[-1], self.radii, 2 * self.angles)
+        along_y, along_x = (along.to(images) for along in places)
+        across = torch.einsum("byx,px->byp", images[:, 0], along_x)
+        unrolled = (across * along_y.T).sum(1).view(len(images), self.radii, -1)
+        return covariance(unrolled, self.angles // 2 + 1)
+
+    @torch.no_grad()
+    def _matrix(self, size: int) -> Tensor:
+        """Return the matrix (size * size, channels * angles) of `look`.
+
+        Images are unrolled at twice the angles, so that their finest detail disturbs none.
+        """
+        profiles = self.profiles.cpu()
+        along_y, along_x = _places(size, self.radii, 2 * self.angles)
+        rows = []
+        for row in along_y.T:
+            unrolled = (row * along_x.T).view(size, self.radii, 2 * self.angles)
+            spectrum = torch.fft.rfft(unrolled, dim=2, norm="ortho")[..., : self.angles // 2 + 1]
+            seen = torch.einsum("mqr,xrm->xqm", profiles.to(spectrum.dtype), spectrum)
+            rows.append(torch.fft.irfft(seen, n=self.angles, dim=2, norm="ortho").flatten(1))
+        return torch.cat(rows).to(self.profiles.device)
+
 
 @lru_cache(_KEPT)
 def unrolling(size: int, radii: int, angles: int) -> Tensor:
     """Return the matrix (size * size, radii * angles) of trigonometric interpolation."""
+    along_y, along_x = _places(size, radii, angles)
+    return (along_y[:, :, None] * along_x[:, None, :]).flatten(1).T.contiguous()
+
+
+@lru_cache(_KEPT)
+def _places(size: int, radii: int, angles: int) -> tuple[Tensor, Tensor]:
+    """Return what rows and columns of pixels count at the places of an unrolled image (p, size).
+
+    The first are weighed by the square root of the area that a place stands for.
+    """
     with torch.inference_mode(mode=False):
         radius = (torch.arange(radii, dtype=torch.float64) + 0.5) / radii * (size / 2)
         angle = 2 * math.pi * torch.arange(angles, dtype=torch.float64) / angles
@@ -119,8 +203,7 @@ def unrolling(size: int, radii: int, angles: int) -> Tensor:
         )
         area = radius * (size / 2 / radii) * (2 * math.pi / angles)
         weight = area.sqrt().repeat_interleave(angles)
-        matrix = weight[:, None, None] * along_y[:, :, None] * along_x[:, None, :]
-        return matrix.flatten(1).T.contiguous().float()
+        return (weight[:, None] * along_y).float(), along_x.float()
 
 
 def _between(place: Tensor, size: int) -> Tensor:

@@ -449,3 +449,14 @@ def test_the_spectra_of_particles_and_projections_are_told_once_training_began()
     told = made.spectra(particles())
     assert set(told) == {"particles", "simulated"}
     assert all(len(rings) == BOX // 2 + 1 and bool((rings > 0).all()) for rings in told.values())
+
+
+def test_what_the_mask_hides_fades():
+    density = Density(24, Knowledge())
+    with torch.no_grad():
+        density.values.fill_(1.0)
+    for _ in range(20):
+        density.restrain()
+    values = density.values.detach()
+    assert bool((values[density.mask == 1] == 1).all())
+    assert float(values[density.mask < 0.5].max()) < 1e-6

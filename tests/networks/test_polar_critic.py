@@ -16,8 +16,11 @@ from bioreco.networks.polar_critic import PolarCritic
 def made(**options: object) -> PolarCritic:
     torch.manual_seed(0)
     return PolarCritic(
-        **{"radii": 12, "angles": 32, "channels": 8, "kernel": 5, "hidden": 8, **options}
-    )
+        **{
+            "components": 0, "radii": 12, "angles": 32, "channels": 8, "kernel": 5, "hidden": 8,
+            **options,
+        }
+    )  # fmt: skip
 
 
 def spots(size: int, turn: float) -> Tensor:

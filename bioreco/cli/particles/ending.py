@@ -21,7 +21,8 @@ ENDINGS = {
     "conformations": "bioreco.cli.particles.conformations",
     "samples": "bioreco.cli.particles.samples",
 }
-LOOKED_AT = 512  # particles that a method may look at before training
+LOOKED_AT = 512  # particles that are shown, and that a method looks at before training at least
+_PIXELS = 2**25  # in all of the particles that it looks at, where that is more
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,12 @@ def ending(method: Method) -> Ending:
     return ends
 
 
-def first(samples: Samples, runtime: Runtime) -> dict[str, Tensor]:
+def first(samples: Samples, runtime: Runtime, count: int = LOOKED_AT) -> dict[str, Tensor]:
     """Return some particles, spread over all, as one batch."""
-    chosen = np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
     return tensors(collate([samples[int(k), int(k)] for k in chosen]), runtime.device)
+
+
+def many(samples: Samples, runtime: Runtime) -> dict[str, Tensor]:
+    """Return as many particles as a method may look at before training."""
+    return first(samples, runtime, max(LOOKED_AT, _PIXELS // samples[0, 0]["y"].size))

@@ -12,7 +12,7 @@ from bioreco.build import build
 from bioreco.cli.assembly import Shape, assemble, plain
 from bioreco.cli.context import Context
 from bioreco.cli.learning import names, recorded, summary_of
-from bioreco.cli.particles.ending import Ended, ending, first
+from bioreco.cli.particles.ending import Ended, ending, many
 from bioreco.cli.particles.halves import other_half
 from bioreco.data.particles.samples import ParticleData
 from bioreco.engine.fit import fit
@@ -42,7 +42,7 @@ def train(
     )
     with recorded(folder, names(config, context), writes=runtime.first) as values:
         runtime.place(method)
-        method.prepare(Facts(batch=first(samples, runtime), patch=data.patch))
+        method.prepare(Facts(batch=many(samples, runtime), patch=data.patch))
         fitted = fit(
             method,
             samples,
