@@ -56,15 +56,20 @@ from bioreco.networks.critic import Critic
 from bioreco.networks.polar_critic import PolarCritic
 from bioreco.operators.cryoem import CryoEM
 
+LIKELIHOOD = Adversarial("gan", penalty=0.1, slope=0.0)
 VARIANTS: dict[str, dict[str, Any]] = {
-    "sample": {},
-    "pixel": {"adversarial": Adversarial(norm="pixel", penalty=0.01)},
-    "spectral": {"adversarial": Adversarial(penalty=0.0), "spectral": True},
-    "least_squares": {"adversarial": Adversarial(distance="least_squares")},
+    "default": {},
+    "slope_1": {"adversarial": Adversarial("gan", penalty=0.3)},
+    "wasserstein": {"adversarial": Adversarial()},
+    "wasserstein_pixel": {"adversarial": Adversarial(norm="pixel", penalty=0.01)},
+    "spectral": {"adversarial": Adversarial("gan", penalty=0.0), "spectral": True},
+    "least_squares": {"adversarial": Adversarial("least_squares", penalty=0.1, slope=0.0)},
+    "kl": {"adversarial": Adversarial("kl", penalty=0.1, slope=0.0)},
+    "all_radii": {"components": 0},
+    "all_radii_wasserstein": {"components": 0, "adversarial": Adversarial()},
     "planar": {"planar": True},
-    "planar_spectral": {
-        "adversarial": Adversarial(penalty=0.0), "spectral": True, "planar": True,
-    },
+    "planar_wasserstein": {"planar": True, "adversarial": Adversarial()},
+    "components_left": {"components_whiten": 0.0},
     "critic_steps_4": {"critic_steps": 4},
     "critic_steps_1": {"critic_steps": 1},
     "slow_volume": {"rate": 0.01},
@@ -72,34 +77,32 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "slow_critic": {"critic_rate": 7e-4},
     "early": {"anneal": 0.4},
     "late": {"anneal": 0.8},
-    "white": {"whiten": 1.0},
-    "coarser": {"lowest": 0.08},
     "signs_left": {"ctf": "none"},
-    "signs_left_coarse": {"ctf": "none", "highest": 0.6},
-}  # fmt: skip
-LOOKED_AT = 512
+}
+LOOKED_AT = 3000
 TRIED = 16  # steps that are timed
 SHIFTS = 5.0  # Angstrom
 
 
 def made(data: CryoEMData, said: Mapping[str, Any]) -> CryoGAN:
     """Return a method."""
-    spectral = said.get("spectral", False)
-    critic = Critic(spectral=spectral) if said.get("planar") else PolarCritic(spectral=spectral)
+    spectral, components = said.get("spectral", False), said.get("components", 16)
+    angles = 64 if components else 128
+    whiten = said.get("components_whiten", 0.25)
+    critic = (
+        Critic(spectral=spectral)
+        if said.get("planar")
+        else PolarCritic(components=components, whiten=whiten, angles=angles, spectral=spectral)
+    )
     return CryoGAN(
         CryoEM(interpolation="linear"),
         critic,
         data.box,
         data.pixel_size,
         critic_steps=said.get("critic_steps", 2),
-        adversarial=said.get("adversarial"),
+        adversarial=said.get("adversarial", LIKELIHOOD),
         imaging=Imaging(shifts=SHIFTS),
-        view=View(
-            lowpass=(said.get("lowest", 0.12), said.get("highest", 0.9)),
-            ctf=said.get("ctf", "flip"),
-            anneal=said.get("anneal", 0.6),
-            whiten=said.get("whiten", 0.5),
-        ),
+        view=View(ctf=said.get("ctf", "flip"), anneal=said.get("anneal", 0.6)),
     )
 
 
@@ -151,7 +154,9 @@ def main() -> None:
     """Print a line of JSON for each seed and variant."""
     logging.disable(logging.INFO)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="sample,pixel,spectral,planar")
+    parser.add_argument(
+        "--only", default="default,wasserstein,wasserstein_pixel,spectral,all_radii,planar"
+    )
     parser.add_argument("--seeds", default="10,11")
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--box", type=int, default=24)

@@ -112,6 +112,12 @@ def test_a_heavy_penalty_gives_the_distance_itself():
     assert found["distance"] == pytest.approx(5.3, rel=0.06)
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.5])
+def test_a_heavy_penalty_holds_the_slope_that_is_asked_for(slope):
+    found = learn(Adversarial("gan", penalty=100.0, slope=slope))
+    assert found["gradient"] == pytest.approx(slope, abs=0.02)
+
+
 def test_the_norm_of_each_pixel_lets_the_slope_grow_with_the_image():
     """Each of 256 pixels has the slope 1 + 5.3 * 16 / 20, the image 16 times as much."""
     found = learn(Adversarial(norm="pixel"))
