@@ -56,7 +56,6 @@ from bioreco.networks.critic import Critic
 from bioreco.networks.polar_critic import PolarCritic
 from bioreco.operators.cryoem import CryoEM
 
-LIKELIHOOD = Adversarial("gan", penalty=0.1, slope=0.0)
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "slope_1": {"adversarial": Adversarial("gan", penalty=0.3)},
@@ -100,7 +99,7 @@ def made(data: CryoEMData, said: Mapping[str, Any]) -> CryoGAN:
         data.box,
         data.pixel_size,
         critic_steps=said.get("critic_steps", 2),
-        adversarial=said.get("adversarial", LIKELIHOOD),
+        adversarial=said.get("adversarial"),
         imaging=Imaging(shifts=SHIFTS),
         view=View(ctf=said.get("ctf", "flip"), anneal=said.get("anneal", 0.6)),
     )

@@ -6,7 +6,8 @@ random directions, blurred by the CTF of a measured particle, moved and made noi
 
     y' = exp(s_1) H_phi V + exp(s_2) n,    phi: pose, CTF and shift drawn at random,
 
-and changed until a critic can't tell such images from the measured ones.
+and changed until a critic can't tell such images from measured ones. The paper's critic measures
+the Wasserstein distance, this one the ratio of likelihoods: more telling where noise prevails.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class CryoGAN(Method):
         _check(box, critic_steps, projections, learn)
         self.forward_model, self.critic, self.pixel_size = forward_model, critic, pixel_size
         self.density = Density(box, known or Knowledge())
-        self.adversarial = adversarial or Adversarial()
+        self.adversarial = adversarial or Adversarial("gan", penalty=0.1, slope=0.0)
         self.imaging, view = imaging or Imaging(), view or View()
         self._asked = view if forward_model.ctf else replace(view, ctf="none")
         self.wants = self.imaging.wants  # what it draws from beside the CTF

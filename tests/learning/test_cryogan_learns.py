@@ -17,7 +17,6 @@ from bioreco.engine.fit import fit
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.sampler import collate
-from bioreco.methods.adversarial import Adversarial
 from bioreco.methods.cryogan import CryoGAN
 from bioreco.methods.density import Knowledge
 from bioreco.methods.imaging import Imaging
@@ -47,7 +46,6 @@ def learnt(data: CryoEMData, folder: Path) -> CryoGAN:
         data.box,
         data.pixel_size,
         projections=32,
-        adversarial=Adversarial("gan", penalty=0.1, slope=0.0),
         imaging=Imaging(shifts=0.0),
         known=Knowledge(initial="blob"),
         view=View(lowpass=(0.15, 0.6)),
