@@ -25,6 +25,8 @@ from bioreco.errors import UserError
 from bioreco.networks.principal import covariance, principal
 
 _KEPT = 8  # sizes whose matrices are kept
+_AT_ONCE = 2**24  # numbers
+_NOWHERE = 1e-9  # away from a pixel
 
 
 class PolarCritic(nn.Module):
@@ -158,11 +160,13 @@ class PolarCritic(nn.Module):
 
     def _covariance(self, images: Tensor) -> Tensor:
         """Return that of images (b, 1, y, x); see `principal.covariance`."""
-        places = _places(images.shape[-1], self.radii, 2 * self.angles)
-        along_y, along_x = (along.to(images) for along in places)
-        across = torch.einsum("byx,px->byp", images[:, 0], along_x)
-        unrolled = (across * along_y.T).sum(1).view(len(images), self.radii, -1)
-        return covariance(unrolled, self.angles // 2 + 1)
+        size, angles = images.shape[-1], 2 * self.angles
+        along_y, along_x = (m.to(images) for m in _places(size, self.radii, angles))
+        unrolled = [
+            torch.einsum("byx,py,px->bp", some[:, 0], along_y, along_x)
+            for some in torch.split(images, max(1, _AT_ONCE // along_y.numel()))
+        ]
+        return covariance(torch.cat(unrolled).view(-1, self.radii, angles), self.angles // 2 + 1)
 
     @torch.no_grad()
     def _matrix(self, size: int) -> Tensor:
@@ -172,13 +176,13 @@ class PolarCritic(nn.Module):
         """
         profiles = self.profiles.cpu()
         along_y, along_x = _places(size, self.radii, 2 * self.angles)
-        rows = []
-        for row in along_y.T:
-            unrolled = (row * along_x.T).view(size, self.radii, 2 * self.angles)
+        found = torch.empty(size, size, profiles.shape[1] * self.angles)
+        for row, weights in zip(found, along_y.T, strict=True):
+            unrolled = (weights * along_x.T).view(size, self.radii, 2 * self.angles)
             spectrum = torch.fft.rfft(unrolled, dim=2, norm="ortho")[..., : self.angles // 2 + 1]
             seen = torch.einsum("mqr,xrm->xqm", profiles.to(spectrum.dtype), spectrum)
-            rows.append(torch.fft.irfft(seen, n=self.angles, dim=2, norm="ortho").flatten(1))
-        return torch.cat(rows).to(self.profiles.device)
+            row.copy_(torch.fft.irfft(seen, n=self.angles, dim=2, norm="ortho").flatten(1))
+        return found.flatten(0, 1).to(self.profiles.device)
 
 
 @lru_cache(_KEPT)
@@ -209,6 +213,7 @@ def _places(size: int, radii: int, angles: int) -> tuple[Tensor, Tensor]:
 def _between(place: Tensor, size: int) -> Tensor:
     """Return what each pixel counts at places (p,) away from the centre, periodically (p, size)."""
     pixel = torch.arange(size, dtype=torch.float64) - size // 2
-    k = torch.arange(-((size - 1) // 2), (size - 1) // 2 + 1, dtype=torch.float64)
-    away = 2 * math.pi * (place[:, None] - pixel) / size
-    return torch.cos(away[..., None] * k).sum(-1) / size
+    half = math.pi * (place[:, None] - pixel) / size
+    waves = 2 * ((size - 1) // 2) + 1
+    total = torch.sin(waves * half) / torch.sin(half)  # of as many cosines (Dirichlet)
+    return torch.where(half.sin().abs() < _NOWHERE, waves, total) / size
