@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bioreco.cli.particles.ending import many
+from bioreco.engine.runtime import Runtime
+
 mrcfile = pytest.importorskip("mrcfile")
 
 DATA = ["data=cryoem", "data.box=16", "data.particles=64", "data.snr=10"]
@@ -139,3 +142,17 @@ def test_what_makes_no_sense_is_refused(bioreco, words, told):
     said = bioreco("train", *words)
     assert said.status == 2
     assert told in said.err
+
+
+@pytest.mark.parametrize(("box", "count"), [(16, 3000), (128, 2048)])
+def test_a_method_looks_at_many_particles_where_they_are_small(box, count):
+    class Particles:
+        def __len__(self) -> int:
+            return 3000
+
+        def __getitem__(self, draw: tuple[int, int]) -> dict[str, np.ndarray]:
+            return {"y": np.zeros((1, box, box), np.float32), "seed": np.array(draw[0])}
+
+    found = many(Particles(), Runtime("cpu"))["seed"]
+    assert len(found.unique()) == count
+    assert (int(found.min()), int(found.max())) == (0, 2999)
