@@ -110,7 +110,7 @@ class PolarCritic(nn.Module):
         self.radii, self.angles, self.leak = radii, angles, leak
         self.register_buffer("profiles", torch.eye(radii)[:seen].repeat(angles // 2 + 1, 1, 1))
         self.profiles: Tensor  # what images are seen by, at each angular frequency
-        self._matrices: dict[tuple[int, int], Tensor] = {}
+        self._matrices: dict[tuple[int, int, int], Tensor] = {}
 
     @torch.no_grad()
     def settle(self, images: Iterable[tuple[Tensor, Tensor]]) -> None:
@@ -143,11 +143,11 @@ class PolarCritic(nn.Module):
             disc: in the mean over particles where components are chosen.
 
         """
-        size, version = images.shape[-1], self.profiles._version
-        if (size, version) not in self._matrices:
-            self._matrices = {key: m for key, m in self._matrices.items() if key[1] == version}
-            self._matrices[size, version] = self._matrix(size)
-        matrix = self._matrices[size, version].to(images)
+        size, made_of = images.shape[-1], (self.profiles.data_ptr(), self.profiles._version)
+        if (size, *made_of) not in self._matrices:
+            self._matrices = {key: m for key, m in self._matrices.items() if key[1:] == made_of}
+            self._matrices[size, *made_of] = self._matrix(size)
+        matrix = self._matrices[size, *made_of].to(images)
         return (images.flatten(1) @ matrix).view(len(images), -1, self.angles)
 
     def forward(self, x: Tensor) -> Tensor:

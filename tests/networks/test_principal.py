@@ -106,3 +106,7 @@ def test_a_critic_sees_by_what_stands_out_of_noise_on_grids_of_any_size():
     spectrum = torch.fft.rfft(seen, dim=2).abs().square().sum((0, 1))
     assert float(spectrum[2] / spectrum.sum()) > 0.95
     assert float(critic.look(noise[1, :4]).square().mean()) < 0.2 * float(seen.square().mean())
+    other = PolarCritic(components=3, radii=12, angles=32, channels=8, kernel=5, hidden=8)
+    other.look(image[:1])
+    other.load_state_dict(critic.state_dict())
+    assert torch.equal(other.look(image[:4]), seen)
