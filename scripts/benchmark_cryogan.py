@@ -1,24 +1,26 @@
-"""Compare penalties, critics and rates of cryoGAN at equal processor time.
+"""Compare losses, critics and rates of cryoGAN at equal processor time.
 
-Run as `python scripts/benchmark_cryogan.py [--only sample,pixel] [--seeds 10,11] [--seconds 40]`.
-Prints a line of JSON for each seed and variant: where the correlation with the truth falls below
-0.5 after alignment, as a fraction of Nyquist, and its mean over the shells up to 0.6 of Nyquist.
-Each variant makes as many steps as take the given processor seconds, measured over a few steps at
-every fineness of detail.
+Run as `python scripts/benchmark_cryogan.py [--only default,wasserstein] [--seeds 10,11]
+[--seconds 40] [--snr 10]`. Prints a line of JSON for each seed and variant: where the correlation
+with the truth falls below 0.5 after alignment, as a fraction of Nyquist, and its mean over the
+shells up to 0.6 of Nyquist. Each variant makes as many steps as take the given processor seconds,
+measured over a few steps at every fineness of detail.
 
-Seen with 30 processor seconds at 24 cubed, SNR 10 with CTF and shifts, crossing (mean) with the
-seeds 10 and 11, when the signs of the CTF were left as they are and the filter ended at 0.6 of
-Nyquist (`signs_left_coarse`; 96 angles):
+Seen with `--snr 1 --seconds 20` beside two other processes, seed 10, 24 cubed with CTF and shifts:
 
-    sample, polar critic               0.412 (0.475)   0.413 (0.559)
-    pixel 0.01, polar                  0.321 (0.381)
-    spectral, polar                    0.377 (0.427)
-    sample, planar critic              0.516 (0.606)   0.577 (0.684)
-    sample, polar, volume rate 0.01    0.332 (0.363)
+| | steps | seconds | crossing | mean |
+|---|---|---|---|---|
+| `default` | 254 | 27 | 0.479 | 0.571 |
+| `slope_1` | 274 | 26 | 0.424 | 0.516 |
+| `spectral` | 307 | 26 | 0.430 | 0.514 |
+| `all_radii` | 177 | 20 | 0.338 | 0.386 |
+| `wasserstein` | 276 | 26 | 0.379 | 0.501 |
+| `wasserstein_pixel` | 265 | 26 | 0.361 | 0.399 |
+| `all_radii_wasserstein` | 190 | 21 | 0.324 | 0.332 |
+| `planar_wasserstein` | 285 | 21 | 0.396 | 0.473 |
 
-The planar critic is ahead there, but not at 48 cubed (seed 10, 4,000 steps: 0.364; polar 0.420
-after 1,764 of 8,000, where it was stopped). With flipped signs, a filter that ends at 0.9 and 128
-angles, changed together, the polar critic came to 0.659 in 4,000 steps, 860 processor seconds.
+The default estimates the ratio of likelihoods with a penalty of 0.1 on the norm of a sample's
+gradient, which is to be 0, and sees particles by components; "pixel" is the norm of each pixel's.
 """
 
 from __future__ import annotations
