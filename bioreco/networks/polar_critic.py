@@ -163,7 +163,7 @@ class PolarCritic(nn.Module):
         size, angles = images.shape[-1], 2 * self.angles
         along_y, along_x = (m.to(images) for m in _places(size, self.radii, angles))
         unrolled = [
-            torch.einsum("byx,py,px->bp", some[:, 0], along_y, along_x)
+            ((some[:, 0] @ along_x.T) * along_y.T).sum(1)
             for some in torch.split(images, max(1, _AT_ONCE // along_y.numel()))
         ]
         return covariance(torch.cat(unrolled).view(-1, self.radii, angles), self.angles // 2 + 1)
