@@ -187,11 +187,11 @@ class CryoGAN(Method):
         self._rings.copy_(torch.stack([measured, noise, measured]))
         passed = torch.ones_like(measured)
         if self.forward_model.ctf:
-            passed = contrast_transfer(ctf, y.shape[-1]).square().mean(0)
+            passed = contrast_transfer(ctf[:_PORTION], y.shape[-1]).square().mean(0)
             passed = spectra.by_radius(passed, y.shape[-1])
         clean = (measured - noise).clamp(min=0) / passed.clamp(min=_LEAST_PASSED)
         self.density.start(clean, 0.5 * self.view.cut(1.0))
-        seen = self.view.corrected(y, ctf, self.imaging.shifts)
+        seen = self.view.corrected(y[:_PORTION], ctf[:_PORTION], self.imaging.shifts)
         self._rings[0] = spectra.of_images(seen - seen.mean(0))  # what differs between particles
         if isinstance(self.critic, PolarCritic):
             self.critic.settle(self._beside_noise(batch))
