@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any, get_type_hints
 
 import pytest
@@ -45,15 +44,12 @@ def nodes(node: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield from nodes(value, f"{path}.{key}")
 
 
-@cache
-def own_nodes(group: str, option: str) -> list[tuple[str, Mapping[str, Any]]]:
+def own_nodes(group: str, option: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     config = compose("train", [f"{group}={option}"])
     plain = OmegaConf.to_container(config[group]) if group in config else {}
-    return [
-        (path, node)
-        for path, node in nodes(plain, group)
-        if str(node["_target_"]).startswith("bioreco.")
-    ]
+    for path, node in nodes(plain, group):
+        if str(node["_target_"]).startswith("bioreco."):
+            yield path, node
 
 
 def test_every_command_has_a_primary_configuration():
@@ -88,21 +84,15 @@ def test_an_option_lists_what_its_constructor_takes(group, option, path):
 
 @each_option
 def test_an_option_shows_the_defaults_of_its_constructor(group, option, path):
-    """One option of each class does; others with that class are variants, made to differ."""
+    """One option of each class does; others of that class are variants, made to differ."""
+    found = list(own_nodes(group, option))
+    targets = {node["_target_"] for place, node in found if place == group}
     siblings = [name for kind, name, _ in OPTIONS if kind == group and name != option]
-    shown = {
-        (node["_target_"], place == group)
-        for name in siblings
-        for place, node in own_nodes(group, name)
-        if not differences(place, node)
-    }
-    found = own_nodes(group, option)
-    assert [
-        line
-        for place, node in found
-        if (node["_target_"], place == group) not in shown
-        for line in differences(place, node)
-    ] == []
+    for name in siblings:
+        for place, node in own_nodes(group, name):
+            if place == group and node["_target_"] in targets and not differences(place, node):
+                return
+    assert [line for place, node in found for line in differences(place, node)] == []
 
 
 def differences(place: str, node: Mapping[str, Any]) -> list[str]:

@@ -163,3 +163,12 @@ class Adversarial:
                 "penalty": self.penalty * (away**2).mean(),
                 "gradient": norms.detach().mean(),
             }
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio(Adversarial):
+    """The losses of a flat critic that estimates how much likelier an image is measured."""
+
+    distance: str = "gan"
+    penalty: float = 0.1
+    slope: float = 0.0

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from bioreco.errors import UserError, nearest
 from bioreco.methods import spectra
-from bioreco.methods.adversarial import Adversarial
+from bioreco.methods.adversarial import Adversarial, LikelihoodRatio
 from bioreco.methods.coarser import coarser_batch, coarser_volume
 from bioreco.methods.density import Density, Knowledge
 from bioreco.methods.imaging import Imaging, check_particles
@@ -98,7 +98,7 @@ class CryoGAN(Method):
         _check(box, critic_steps, projections, learn)
         self.forward_model, self.critic, self.pixel_size = forward_model, critic, pixel_size
         self.density = Density(box, known or Knowledge())
-        self.adversarial = adversarial or Adversarial("gan", penalty=0.1, slope=0.0)
+        self.adversarial = adversarial or LikelihoodRatio()
         self.imaging, view = imaging or Imaging(), view or View()
         self._asked = view if forward_model.ctf else replace(view, ctf="none")
         self.wants = self.imaging.wants  # what it draws from beside the CTF
