@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bioreco.errors import UserError, nearest
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "late_cosine", "constant")
+_LATE = 0.5  # of the training, after which a late schedule begins
 SELECTIONS = ("last", "validation", "heldout")
 
 CHOICES = {"precision": PRECISIONS, "schedule": SCHEDULES, "select": SELECTIONS}
@@ -35,7 +36,8 @@ class Options:
     ema
         Decay of the averaged weights, which are the ones reported; 0 reports the last weights.
     schedule
-        "cosine" takes the learning rate down to zero, "constant" leaves it.
+        "cosine" takes the learning rate down to zero, "late_cosine" does so in the second half of
+        the training, "constant" leaves it.
     clip
         Largest gradient norm, or None.
     workers
@@ -99,4 +101,7 @@ class Options:
 
     def rate(self, progress: float) -> float:
         """Return the factor on the learning rate."""
-        return 0.5 * (1 + math.cos(math.pi * progress)) if self.schedule == "cosine" else 1.0
+        if self.schedule == "constant":
+            return 1.0
+        start = _LATE if self.schedule == "late_cosine" else 0.0
+        return 0.5 * (1 + math.cos(math.pi * max(progress - start, 0.0) / (1 - start)))

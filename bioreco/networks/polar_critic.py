@@ -26,6 +26,7 @@ from bioreco.networks.principal import covariance, principal
 
 _KEPT = 8  # sizes whose matrices are kept
 _AT_ONCE = 2**24  # numbers
+_HALF = 0.5
 _NOWHERE = 1e-9  # away from a pixel
 
 
@@ -51,6 +52,9 @@ class PolarCritic(nn.Module):
         Convolutions, each of which halves the number of angles.
     leak
         Slope of the activations below 0.
+    mirror
+        Mirror images at random while training: what is seen from behind is the mirror image of what
+        is seen from the front, and a critic that is shown both learns fewer images by heart.
     spectral
         Divide each weight by its largest singular value (Miyato et al., ICLR 2018), instead of a
         penalty on the gradient.
@@ -72,9 +76,10 @@ class PolarCritic(nn.Module):
         radii: int = 24,
         angles: int = 64,
         channels: int = 64,
-        kernel: int = 9,
-        blocks: int = 3,
+        kernel: int = 31,
+        blocks: int = 2,
         leak: float = 0.1,
+        mirror: bool = True,
         spectral: bool = False,
         hidden: int = 64,
     ) -> None:
@@ -106,7 +111,7 @@ class PolarCritic(nn.Module):
         )
         self.dense = wrap(nn.Linear(width[-1], hidden))
         self.out = wrap(nn.Linear(hidden, 1))
-        self.components, self.whiten = components, whiten
+        self.components, self.whiten, self.mirror = components, whiten, mirror
         self.radii, self.angles, self.leak = radii, angles, leak
         self.register_buffer("profiles", torch.eye(radii)[:seen].repeat(angles // 2 + 1, 1, 1))
         self.profiles: Tensor  # what images are seen by, at each angular frequency
@@ -152,6 +157,9 @@ class PolarCritic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map unrolled images (b, radii, angles) to (b, 1)."""
+        if self.mirror and self.training:
+            behind = torch.rand(len(x), 1, 1, device=x.device) < _HALF
+            x = torch.where(behind, x.flip(2), x)
         for convolution in self.convolutions:
             x = functional.leaky_relu(convolution(x), self.leak)
         x = functional.leaky_relu(self.dense(x.mean(2)), self.leak)

@@ -34,7 +34,8 @@ from bioreco.errors import UserError
         ),
         (
             {"schedule": "cosin"},
-            "trainer.schedule=cosin: choose one of cosine, constant. Did you mean 'cosine'?",
+            "trainer.schedule=cosin: choose one of cosine, late_cosine, constant."
+            " Did you mean 'cosine'?",
         ),
         (
             {"select": "held"},
@@ -62,6 +63,8 @@ def test_the_schedules_values():
     assert [cosine.rate(p) for p in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0])
     assert cosine.rate(0.25) == pytest.approx(0.5 + math.sqrt(0.125))
     assert [constant.rate(p) for p in (0, 0.5, 1)] == [1, 1, 1]
+    late = Options(schedule="late_cosine")
+    assert [late.rate(p) for p in (0, 0.25, 0.5, 0.75, 1)] == pytest.approx([1, 1, 1, 0.5, 0])
 
 
 @pytest.mark.parametrize(

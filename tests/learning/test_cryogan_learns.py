@@ -43,7 +43,7 @@ def learnt(data: CryoEMData, folder: Path) -> CryoGAN:
     torch.manual_seed(0)
     method = CryoGAN(
         CryoEM(ctf=False, interpolation="linear"),
-        PolarCritic(components=8, radii=12, angles=48, hidden=32),
+        PolarCritic(components=8, radii=12, angles=48, kernel=9, blocks=3, hidden=32),
         data.box,
         data.pixel_size,
         projections=32,

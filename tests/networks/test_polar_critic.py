@@ -17,7 +17,8 @@ def made(**options: object) -> PolarCritic:
     torch.manual_seed(0)
     return PolarCritic(
         **{
-            "components": 0, "radii": 12, "angles": 32, "channels": 8, "kernel": 5, "hidden": 8,
+            "components": 0, "radii": 12, "angles": 32, "channels": 8, "kernel": 5, "blocks": 3,
+            "hidden": 8, "mirror": False,
             **options,
         }
     )  # fmt: skip
@@ -56,6 +57,18 @@ def test_turning_does_not_change_what_the_critic_finds():
     np.testing.assert_allclose(torch.cat(found).detach(), found[0].detach().expand(4, 1), atol=1e-3)
     mirrored = critic(critic.look(spots(33, 0.0).flip(3)))
     assert abs(float(mirrored.detach() - critic(critic.look(spots(33, 0.0))).detach())) > 1e-3
+
+
+def test_images_are_mirrored_at_random_while_training_alone():
+    critic = made(mirror=True)
+    seen = critic.look(spots(33, 0.4))
+    behind, front = (float(made()(x).detach()) for x in (seen.flip(2), seen))
+    found = critic(seen.expand(64, -1, -1)).detach()[:, 0]
+    front_or_behind = torch.minimum((found - front).abs(), (found - behind).abs())
+    assert float(front_or_behind.max()) < 1e-5
+    assert 16 < int(((found - behind).abs() < 1e-5).sum()) < 48
+    told = critic.eval()(seen.expand(64, -1, -1)).detach()
+    np.testing.assert_allclose(told, front, atol=1e-5)
 
 
 def test_an_image_looks_the_same_on_any_grid():

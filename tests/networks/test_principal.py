@@ -97,7 +97,9 @@ def test_a_critic_sees_by_what_stands_out_of_noise_on_grids_of_any_size():
     turn = 2 * math.pi * torch.rand(600, 1, 1, generator=torch.Generator().manual_seed(1))
     image = (ring * torch.cos(2 * torch.atan2(y, x) - turn))[:, None]
     noise = torch.randn(2, 600, 1, 32, 32, generator=torch.Generator().manual_seed(2))
-    critic = PolarCritic(components=3, radii=12, angles=32, channels=8, kernel=5, hidden=8)
+    critic = PolarCritic(
+        components=3, radii=12, angles=32, channels=8, kernel=5, blocks=3, hidden=8
+    )
     before = critic.look(image[:1])
     critic.settle([(image[:300] + noise[0, :300], noise[1, :300])] * 2)
     seen = critic.look(image[:4])
@@ -106,7 +108,7 @@ def test_a_critic_sees_by_what_stands_out_of_noise_on_grids_of_any_size():
     spectrum = torch.fft.rfft(seen, dim=2).abs().square().sum((0, 1))
     assert float(spectrum[2] / spectrum.sum()) > 0.95
     assert float(critic.look(noise[1, :4]).square().mean()) < 0.2 * float(seen.square().mean())
-    other = PolarCritic(components=3, radii=12, angles=32, channels=8, kernel=5, hidden=8)
+    other = PolarCritic(components=3, radii=12, angles=32, channels=8, kernel=5, blocks=3, hidden=8)
     other.look(image[:1])
     other.load_state_dict(critic.state_dict())
     assert torch.equal(other.look(image[:4]), seen)
