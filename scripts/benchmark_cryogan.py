@@ -58,43 +58,44 @@ from bioreco.networks.critic import Critic
 from bioreco.networks.polar_critic import PolarCritic
 from bioreco.operators.cryoem import CryoEM
 
+ALL_RADII = {"components": 0, "angles": 128}
+NARROW = {"kernel": 9, "blocks": 3}
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "slope_1": {"adversarial": Adversarial("gan", penalty=0.3)},
     "wasserstein": {"adversarial": Adversarial()},
     "wasserstein_pixel": {"adversarial": Adversarial(norm="pixel", penalty=0.01)},
-    "spectral": {"adversarial": Adversarial("gan", penalty=0.0), "spectral": True},
+    "spectral": {"adversarial": Adversarial("gan", penalty=0.0), "critic": {"spectral": True}},
     "least_squares": {"adversarial": Adversarial("least_squares", penalty=0.1, slope=0.0)},
     "kl": {"adversarial": Adversarial("kl", penalty=0.1, slope=0.0)},
-    "all_radii": {"components": 0},
-    "all_radii_wasserstein": {"components": 0, "adversarial": Adversarial()},
+    "narrow": {"critic": NARROW},
+    "narrow_fast_critic": {"critic": NARROW, "critic_rate": 2e-3},
+    "unmirrored": {"critic": {"mirror": False}},
+    "falling": {"schedule": "cosine"},
+    "all_radii": {"critic": ALL_RADII},
+    "all_radii_wasserstein": {"critic": ALL_RADII, "adversarial": Adversarial()},
     "planar": {"planar": True},
     "planar_wasserstein": {"planar": True, "adversarial": Adversarial()},
-    "components_left": {"components_whiten": 0.0},
+    "components_left": {"critic": {"whiten": 0.0}},
     "critic_steps_4": {"critic_steps": 4},
     "critic_steps_1": {"critic_steps": 1},
     "slow_volume": {"rate": 0.01},
     "fast_volume": {"rate": 0.06},
-    "slow_critic": {"critic_rate": 7e-4},
+    "slow_critic": {"critic_rate": 5e-4},
+    "fast_critic": {"critic_rate": 2e-3},
     "early": {"anneal": 0.4},
     "late": {"anneal": 0.8},
     "signs_left": {"ctf": "none"},
 }
 LOOKED_AT = 3000
+BATCH = 128
 TRIED = 16  # steps that are timed
 SHIFTS = 5.0  # Angstrom
 
 
 def made(data: CryoEMData, said: Mapping[str, Any]) -> CryoGAN:
     """Return a method."""
-    spectral, components = said.get("spectral", False), said.get("components", 16)
-    angles = 64 if components else 128
-    whiten = said.get("components_whiten", 0.25)
-    critic = (
-        Critic(spectral=spectral)
-        if said.get("planar")
-        else PolarCritic(components=components, whiten=whiten, angles=angles, spectral=spectral)
-    )
+    critic = Critic() if said.get("planar") else PolarCritic(**said.get("critic", {}))
     return CryoGAN(
         CryoEM(interpolation="linear"),
         critic,
@@ -111,7 +112,7 @@ def steps_in(seconds: float, data: CryoEMData, said: Mapping[str, Any]) -> int:
     """Return how many steps take so much processor time."""
     method, samples = made(data, said), data.training()
     method.prepare(Facts(batch=_batch(samples, LOOKED_AT)))
-    batch = _batch(samples, 64)
+    batch = _batch(samples, BATCH)
     players = {name: list(found) for name, found in method.players().items()}
     spent = 0.0
     for k in range(-2, TRIED):
@@ -134,14 +135,14 @@ def learnt(data: CryoEMData, said: Mapping[str, Any], seed: int, steps: int) -> 
     torch.manual_seed(seed)
     method, samples = made(data, said), data.training()
     method.prepare(Facts(batch=_batch(samples, LOOKED_AT)))
-    rate = said.get("critic_rate", 2e-3)
+    rate = said.get("critic_rate", 1e-3)
     factories: dict[str, Factory] = {
         "critic": partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.9)),
         "volume": partial(ShellAdam, lr=said.get("rate", 0.03)),
     }
     options = Options(
-        steps=steps, batch_size=64, ema=0.99, clip=None, validate_every=10**6,
-        checkpoint_every=10**6,
+        steps=steps, batch_size=BATCH, ema=0.99, clip=None, validate_every=10**6,
+        checkpoint_every=10**6, schedule=said.get("schedule", "late_cosine"),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         fit(

@@ -17,7 +17,7 @@ from bioreco.engine.fit import fit
 from bioreco.engine.options import Options
 from bioreco.engine.runtime import Runtime
 from bioreco.engine.sampler import collate
-from bioreco.methods.adversarial import Adversarial
+from bioreco.methods.adversarial import Adversarial, LikelihoodRatio
 from bioreco.methods.cryogan import CryoGAN
 from bioreco.methods.density import Knowledge
 from bioreco.methods.imaging import Imaging
@@ -39,15 +39,17 @@ def data() -> CryoEMData:
     return CryoEMData(seed=0, box=BOX, particles=1500, snr=10.0, ctf="none", microscope=seen)
 
 
-def learnt(data: CryoEMData, folder: Path) -> CryoGAN:
+def learnt(
+    data: CryoEMData, folder: Path, rate: float, loss: Adversarial, **critic: int
+) -> CryoGAN:
     torch.manual_seed(0)
     method = CryoGAN(
         CryoEM(ctf=False, interpolation="linear"),
-        PolarCritic(components=8, radii=12, angles=48, kernel=9, blocks=3, hidden=32),
+        PolarCritic(components=8, radii=12, hidden=32, **critic),
         data.box,
         data.pixel_size,
         projections=32,
-        adversarial=Adversarial(),
+        adversarial=loss,
         imaging=Imaging(shifts=0.0),
         known=Knowledge(initial="blob"),
         view=View(lowpass=(0.15, 0.6)),
@@ -58,7 +60,7 @@ def learnt(data: CryoEMData, folder: Path) -> CryoGAN:
         method,
         samples,
         {
-            "critic": partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9)),
+            "critic": partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.9)),
             "volume": partial(ShellAdam, lr=0.03),
         },
         options=Options(
@@ -73,16 +75,28 @@ def learnt(data: CryoEMData, folder: Path) -> CryoGAN:
     return method
 
 
-# Seen in 50 s on one busy thread: found to 0.51 of Nyquist, unrelated volumes to 0.18 to 0.35; the
-# distance falls from 26 to 2. The ratio of likelihoods finds more (0.56 to 0.60), but its estimate
-# starts low, with a flat critic, and needn't fall; so the distance of the paper is looked at.
-def test_the_volume_is_found_without_poses(data, tmp_path):
-    method = learnt(data, tmp_path)
+def judged(method: CryoGAN, data: CryoEMData) -> tuple[float, float, float]:
+    """Return where the volume ends to be right, the same of the best by chance, and the z score."""
     truth = data.truth.values
     curve, _ = aligned_fsc(method.volume_now().numpy(), truth)
     chance = null_distribution(truth, unrelated(truth, count=8))
+    return curve.crossing(0.5), float(chance.crossings.max()), chance.z_score(curve)
+
+
+# Seen in 50 s on one busy thread: found to 0.51 of Nyquist, unrelated volumes to 0.18 to 0.35; the
+# distance falls from 26 to 2.
+def test_the_volume_is_found_without_poses_by_the_loss_of_the_paper(data, tmp_path):
+    method = learnt(data, tmp_path, 4e-3, Adversarial(), angles=48, kernel=9, blocks=3)
+    found, by_chance, z = judged(method, data)
     rows = list(csv.DictReader((tmp_path / "metrics.csv").read_text().splitlines()))
     distance = np.array([float(row["train/critic/distance"]) for row in rows])
     assert distance[-3:].mean() < 0.5 * distance[:3].mean()
-    assert curve.crossing(0.5) > chance.crossings.max()
-    assert chance.z_score(curve) > 2
+    assert found > by_chance
+    assert z > 2
+
+
+# Seen in 53 s of one thread: 0.51, with a z score of 3.5.
+def test_the_volume_is_found_by_the_ratio_of_likelihoods(data, tmp_path):
+    found, by_chance, z = judged(learnt(data, tmp_path, 1e-3, LikelihoodRatio(), channels=32), data)
+    assert found > by_chance
+    assert z > 2
