@@ -93,6 +93,7 @@ class AmbientGAN(Method):
         if inputs != 1:
             raise UserError(f"AmbientGAN draws images of one channel; these have {inputs}")
         self.forward_model = forward_model
+        self._lines = isinstance(forward_model, RandomLines)
         self.generator, self.critic = generator(latent, box), critic(inputs=inputs)
         self.latent, self.box = latent, box
         self.critic_steps, self.noise = critic_steps, noise
@@ -131,13 +132,12 @@ class AmbientGAN(Method):
         total = y.var()
         left = (total - variance).clamp(min=(_LEAST**2 * total).item())
         ones = torch.ones(1, 1, self.box, self.box).to(y)
-        lines = isinstance(self.forward_model, RandomLines)
-        bright = self.forward_model.draw(ones)(ones).mean() if lines else 1.0
+        bright = self.forward_model.draw(ones)(ones).mean() if self._lines else 1.0
         self._scale.copy_(torch.stack([y.mean() / bright, left.sqrt()]))
 
     def _check_rows(self, measured: int) -> None:
         """Refuse lines where images are simulated, and the other way round."""
-        rows = 1 if isinstance(self.forward_model, RandomLines) else self.box
+        rows = 1 if self._lines else self.box
         if measured != rows:
             seen = ["images", "lines"]
             raise UserError(
@@ -168,8 +168,7 @@ class AmbientGAN(Method):
 
     def measured(self, x: Tensor, batch: Batch) -> Tensor:
         """Return H x + n, with the noise that measurements of the batch have."""
-        drawn = isinstance(self.forward_model, RandomLines)
-        clean = (self.forward_model.draw(x) if drawn else self._operator())(x)
+        clean = (self.forward_model.draw(x) if self._lines else self._operator())(x)
         return clean if self.noise == "none" else self.passage.noisy(clean, batch)
 
     def _operator(self) -> LinearOperator:
@@ -205,7 +204,7 @@ class AmbientGAN(Method):
         origin = torch.zeros(count, 1, dtype=torch.int64, device=device)
         z = draws.normal_at(seeds, origin, (self.latent,), channels=1, number=0)[:, 0]
         made = self.images(z)
-        if not isinstance(self.forward_model, RandomLines):
+        if not self._lines:
             return made
         return turned(made, 2 * math.pi * draws.uniform(seeds, 1, stream=1)[:, 0].to(made))
 
