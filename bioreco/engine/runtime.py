@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterable, Sequence
 
@@ -55,6 +56,9 @@ class Runtime:
         torch.backends.cudnn.deterministic = True
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
         if self.world > 1 and not dist.is_initialized():
+            # torch's optimizers load this later, and its functions keep the group of that moment
+            # for their default: its threads would outlive `close`, and end the process by a signal
+            importlib.import_module("torch.distributed.nn")
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
 
     def seed(self, seed: int) -> None:

@@ -432,7 +432,10 @@ def test_a_trained_run_is_applied_to_small_images(bioreco, shape):
             ["trainer.precision=16-mixed"],
             "precision=16-mixed needs a GPU; on a CPU use 32-true",
         ),
-        (["trainer.schedule=linear"], "trainer.schedule=linear: choose one of cosine, constant."),
+        (
+            ["trainer.schedule=linear"],
+            "trainer.schedule=linear: choose one of cosine, late_cosine, constant.",
+        ),
         (["data.patch=1.5"], "data.patch=1.5 is not a whole number."),
         (["trainer.device=tpu"], "device=tpu: choose auto, cpu, cuda or cuda:N"),
     ],

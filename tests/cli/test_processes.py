@@ -61,3 +61,30 @@ def test_a_wrong_option_is_told_by_all_and_leaves_nothing(bioreco, tmp_path):
     assert done.returncode != 0
     assert "trainer.batch_size=3 can't be shared by 2 processes evenly" in done.stderr
     assert not list(tmp_path.glob("outputs/*/*"))
+
+
+LEAVE = """
+import weakref
+import torch
+import torch.distributed as dist
+from bioreco.engine.runtime import Runtime
+runtime = Runtime("cpu")
+group = weakref.ref(dist.group.WORLD)
+weight = torch.nn.Parameter(torch.ones(3))
+weight.square().sum().backward()
+runtime.average([weight])
+torch.optim.Adam([weight]).step()
+runtime.close()
+assert group() is None
+"""
+
+
+def test_nothing_of_the_group_outlives_it(tmp_path):
+    (tmp_path / "leave.py").write_text(LEAVE)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "leave.py")],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
