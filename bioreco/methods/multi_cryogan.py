@@ -97,4 +97,5 @@ class MultiCryoGAN(CryoGAN):
         if progress < self.motion.still:
             return super()._matter(images, progress)
         share = math.gcd(self.motion.volumes, images)
-        return self.density.at(torch.rand(share, device=self.scales.device))
+        places = torch.arange(share, device=self.scales.device)
+        return self.density.at((places + torch.rand_like(places, dtype=torch.float32)) / share)
