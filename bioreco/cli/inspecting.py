@@ -1,4 +1,4 @@
-"""`bioreco inspect`: what an image file holds, how noisy it is, and what to do with it."""
+"""`bioreco inspect`: what a file holds, how noisy it is, and what to do with it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,13 @@ STRUCTURED = "struct_n2v"  # the method for noise that neighbours share
 def run(cfg: DictConfig, _context: Context) -> None:
     """Describe every file; go on after one that can't be read and refuse at the end."""
     given = [str(path) for path in cfg.input]
-    tomograms = [path for path in given if is_tomogram(path)]
-    scans = [
-        path for path in given if path not in tomograms and Path(path).is_file() and is_scan(path)
-    ]
-    others = [path for path in given if path not in (*scans, *tomograms)]
-    paths = [*tomograms, *scans, *(find_images(others) if others else [])]
+    kinds = {path: kind for path in given if (kind := _kind(path)) != "image"}
+    images = [path for path in given if path not in kinds]
+    paths = [*kinds, *(find_images(images) if images else [])]
     refused = []
     for path in paths:
         try:
-            lines = _tomogram(path) if path in tomograms else None
-            print("\n".join(lines or _described(cfg, path, is_kspace=path in scans)))
+            print("\n".join(_described(cfg, path, kinds.get(path, "image"))))
         except UserError as error:
             if len(paths) == 1:
                 raise
@@ -49,19 +45,31 @@ def run(cfg: DictConfig, _context: Context) -> None:
         raise UserError(f"{len(refused)} of {len(paths)} files can't be read (told above).")
 
 
-def _tomogram(path: str) -> list[str]:
-    from bioreco.cli.tomograms import inspecting
+def _kind(path: str) -> str:
+    if is_tomogram(path):
+        return "tomogram"
+    if Path(path).suffix.lower() == ".star":
+        return "table of particles"
+    return "scan" if Path(path).is_file() and is_scan(path) else "image"
 
-    return inspecting.describe(path)
 
-
-def _described(cfg: DictConfig, path: str, *, is_kspace: bool) -> list[str]:
-    if is_kspace:
+def _described(cfg: DictConfig, path: str, kind: str) -> list[str]:
+    if kind == "scan":
         from bioreco.cli.scanning import inspecting
 
         return inspecting.describe(path, check=bool(cfg.check))
     if cfg.check:
-        raise UserError(f"{path} is an image; check=true is for k-space")
+        raise UserError(
+            f"{path} is {'an' if kind == 'image' else 'a'} {kind}; check=true is for k-space"
+        )
+    if kind == "tomogram":
+        from bioreco.cli.tomograms import inspecting as tomograms
+
+        return tomograms.describe(path)
+    if kind == "table of particles":
+        from bioreco.cli.particles import inspecting as particles
+
+        return particles.describe(path)
     return describe(open_image(path, axes=cfg.axes), path)
 
 

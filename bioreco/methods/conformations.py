@@ -37,7 +37,7 @@ class Motion:
     """
 
     changes: int = 1
-    volumes: int = 8
+    volumes: int = 4
     still: float = 0.3
 
     def __post_init__(self) -> None:

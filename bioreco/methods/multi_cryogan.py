@@ -97,5 +97,9 @@ class MultiCryoGAN(CryoGAN):
         if progress < self.motion.still:
             return super()._matter(images, progress)
         share = math.gcd(self.motion.volumes, images)
-        places = torch.arange(share, device=self.scales.device)
-        return self.density.at((places + torch.rand_like(places, dtype=torch.float32)) / share)
+        return self.density.at(drawn_codes(share).to(self.scales))
+
+
+def drawn_codes(count: int) -> Tensor:
+    """Draw codes (n,), one from each of n equal parts of 0 to 1: together they miss no motion."""
+    return (torch.arange(count) + torch.rand(count)) / count

@@ -118,3 +118,26 @@ def test_torch_is_not_needed(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "Y 40 x X 40" in done.stdout
+
+
+def test_particles_of_a_star_file(bioreco):
+    small = ["data=cryoem", "data.box=32", "data.particles=60", "data.snr=10"]
+    assert bioreco("simulate", *small, "output=p").status == 0
+    said = bioreco("inspect", "p/particles.star")
+    assert said.status == 0, said.err
+    assert "particles: 60 of Y 32 x X 32 pixels of 5 Angstrom" in said.out
+    assert "300 kV, spherical aberration 2.7 mm, amplitude contrast 0.07 to 0.1, 2 opt" in said.out
+    assert "defocus: 1" in said.out
+    assert "contrast: particles are white" in said.out
+    assert "poses: in the file; no method needs them" in said.out
+    assert "half sets: in the file" in said.out
+    assert (
+        "next: bioreco train method=cryogan data=cryoem data.paths=[p/particles.star]" in said.out
+    )
+    checked = bioreco("inspect", "p/particles.star", "check=true")
+    assert checked.status == 2
+    assert "p/particles.star is a table of particles; check=true is for k-space" in checked.err
+    Path("p/particles.star").write_text("data_optics\n\nloop_\n_rlnOpticsGroup #1\n1\n")
+    refused = bioreco("inspect", "p/particles.star")
+    assert refused.status == 2
+    assert "particles.star" in refused.err

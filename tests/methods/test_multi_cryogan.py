@@ -12,7 +12,7 @@ from bioreco.errors import UserError
 from bioreco.methods.conformations import Conformations, Motion, legendre
 from bioreco.methods.density import Knowledge
 from bioreco.methods.method import Facts
-from bioreco.methods.multi_cryogan import MultiCryoGAN
+from bioreco.methods.multi_cryogan import MultiCryoGAN, drawn_codes
 from bioreco.networks.critic import Critic
 from bioreco.operators.cryoem import CryoEM
 
@@ -63,6 +63,15 @@ def test_the_mean_over_codes_is_the_mean_volume():
     spread = float(torch.tensor(weights / 2).float() @ away / mean.square().sum()) ** 0.5
     masked = float(made.diversity())  # of the values before the mask, whose edge is soft
     assert spread == pytest.approx(masked, rel=0.05)
+
+
+def test_codes_are_uniform_and_spread_in_each_draw():
+    torch.manual_seed(0)
+    codes = torch.stack([drawn_codes(4) for _ in range(500)])
+    assert bool((torch.floor(4 * codes) == torch.arange(4)).all())
+    inside = 4 * codes % 1
+    assert float(inside.mean()) == pytest.approx(0.5, abs=0.03)
+    assert float(inside.var()) == pytest.approx(1 / 12, rel=0.1)
 
 
 def test_volumes_stay_within_what_is_known():
