@@ -6,18 +6,23 @@ with the truth falls below 0.5 after alignment, as a fraction of Nyquist, and it
 shells up to 0.6 of Nyquist. Each variant makes as many steps as take the given processor seconds,
 measured over a few steps at every fineness of detail.
 
-Seen with `--snr 1 --seconds 20` beside two other processes, seed 10, 24 cubed with CTF and shifts:
+Seen with `--snr 1 --seconds 50 --seeds 10,11` beside one or two other processes, 24 cubed with CTF
+and shifts; steps of seed 10, and of both seeds the crossing and the mean:
 
-| | steps | seconds | crossing | mean |
-|---|---|---|---|---|
-| `default` | 254 | 27 | 0.479 | 0.571 |
-| `slope_1` | 274 | 26 | 0.424 | 0.516 |
-| `spectral` | 307 | 26 | 0.430 | 0.514 |
-| `all_radii` | 177 | 20 | 0.338 | 0.386 |
-| `wasserstein` | 276 | 26 | 0.379 | 0.501 |
-| `wasserstein_pixel` | 265 | 26 | 0.361 | 0.399 |
-| `all_radii_wasserstein` | 190 | 21 | 0.324 | 0.332 |
-| `planar_wasserstein` | 285 | 21 | 0.396 | 0.473 |
+| | steps | crossing | mean |
+|---|---|---|---|
+| `default` | 284 | 0.495, 0.550 | 0.610, 0.692 |
+| `slope_1` | 298 | 0.454, 0.514 | 0.618, 0.679 |
+| `wasserstein` | 307 | 0.486, 0.510 | 0.592, 0.624 |
+| `wasserstein_pixel` | 341 | 0.304, 0.398 | 0.229, 0.535 |
+| `spectral` | 403 | 0.538, 0.556 | 0.626, 0.723 |
+| `narrow` | 520 | 0.548, 0.572 | 0.698, 0.730 |
+| `unmirrored` | 339 | 0.527, 0.586 | 0.616, 0.725 |
+| `falling` | 314 | 0.437, 0.475 | 0.568, 0.623 |
+| `all_radii` | 183 | 0.377, 0.324 | 0.483, 0.514 |
+| `planar` | 485 | 0.432, 0.566 | 0.564, 0.708 |
+
+In so little time cheaper steps gain; the wide critic and the mirror images are for strong noise.
 
 The default estimates the ratio of likelihoods with a penalty of 0.1 on the norm of a sample's
 gradient, which is to be 0, and sees particles by components; "pixel" is the norm of each pixel's.
