@@ -162,7 +162,9 @@ def main() -> None:
     logging.disable(logging.INFO)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", default="default,wasserstein,wasserstein_pixel,spectral,all_radii,planar"
+        "--only",
+        default="default,slope_1,wasserstein,wasserstein_pixel,spectral,narrow,unmirrored,falling,"
+        "all_radii,planar",
     )
     parser.add_argument("--seeds", default="10,11")
     parser.add_argument("--seconds", type=float, default=40.0)

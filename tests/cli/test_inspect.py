@@ -121,6 +121,7 @@ def test_torch_is_not_needed(tmp_path):
 
 
 def test_particles_of_a_star_file(bioreco):
+    mrcfile = pytest.importorskip("mrcfile")
     small = ["data=cryoem", "data.box=32", "data.particles=60", "data.snr=10"]
     assert bioreco("simulate", *small, "output=p").status == 0
     said = bioreco("inspect", "p/particles.star")
@@ -137,7 +138,12 @@ def test_particles_of_a_star_file(bioreco):
     checked = bioreco("inspect", "p/particles.star", "check=true")
     assert checked.status == 2
     assert "p/particles.star is a table of particles; check=true is for k-space" in checked.err
+    with mrcfile.open("p/particles.mrcs", mode="r+") as file:
+        file.data[:] = RNG.normal(size=file.data.shape)
+    noise = bioreco("inspect", "p/particles.star")
+    assert "contrast: not clear, " in noise.out
+    assert "say data.contrast=white or data.contrast=black" in noise.out
     Path("p/particles.star").write_text("data_optics\n\nloop_\n_rlnOpticsGroup #1\n1\n")
     refused = bioreco("inspect", "p/particles.star")
     assert refused.status == 2
-    assert "particles.star" in refused.err
+    assert "particles.star has no table of particles (data_particles)" in refused.err

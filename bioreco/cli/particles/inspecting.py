@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from bioreco.data.particles.broken import without_broken
-from bioreco.data.particles.contrast import contrast_of
+from bioreco.data.particles.contrast import CLEAR, Contrast, contrast_of
 from bioreco.data.particles.optics import Given
 from bioreco.data.particles.portion import so_many
 from bioreco.data.particles.preparation import Preparation
@@ -19,7 +19,7 @@ from bioreco.operators.ctf import aliasing
 
 INDENT = "  "
 LOOKED_AT = 1000  # images, at most
-LARGE = 64  # pixels that are learnt from in minutes
+LARGE = 64  # pixels: of larger images as many are advised to learn from
 
 
 def describe(path: str) -> list[str]:
@@ -40,7 +40,7 @@ def describe(path: str) -> list[str]:
         f" {found.pixel_size:.4g} Angstrom",
         f"microscope: {_microscope(found)}",
         f"defocus: {_defocus(found)}",
-        f"contrast: {contrast_of(some, plain)}",
+        f"contrast: {_contrast(contrast_of(some, plain))}",
         f"poses: {'none' if found.poses is None else 'in the file; no method needs them'}",
         f"half sets: {'none' if found.halves is None else 'in the file'}",
         *(f"note: {note}" for note in [*found.notes, *([warned] if warned else [])]),
@@ -63,6 +63,15 @@ def _defocus(found: ParticleSet) -> str:
     mean = (u + v) / 2
     return (
         f"{mean.min():.3g} to {mean.max():.3g} um, astigmatism up to {np.abs(u - v).max():.2g} um"
+    )
+
+
+def _contrast(measured: Contrast) -> str:
+    if abs(measured.score) >= CLEAR:
+        return str(measured)
+    return (
+        f"not clear, {abs(measured.score):.1f} standard errors from 0 over {measured.images}"
+        " images; say data.contrast=white or data.contrast=black"
     )
 
 
